@@ -1,0 +1,1 @@
+"""The gateway as a program, one module per command group."""

@@ -1,0 +1,1 @@
+"""Reading the files people edit, with file and line for every error."""

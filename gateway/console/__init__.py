@@ -1,0 +1,1 @@
+"""The internal port: people and monitoring call it."""

@@ -1,0 +1,1 @@
+"""Rate counters, in memory or leased from Redis."""

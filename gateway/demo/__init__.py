@@ -1,0 +1,1 @@
+"""A small ERP and sample traffic."""

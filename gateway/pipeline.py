@@ -1,0 +1,33 @@
+"""A route is a handler compiled once: stages folded around a terminal call, in the order of their phases."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from enum import IntEnum
+from functools import partial, reduce
+
+from gateway.exchange import Exchange, Reply
+
+Handler = Callable[[Exchange], Awaitable[Reply]]
+Stage = Callable[[Exchange, Handler], Awaitable[Reply]]
+
+
+class Phase(IntEnum):
+    """Where a stage stands in every chain that has it: part of the security of a route, so it is not configurable."""
+
+    OBSERVE = 10
+    IDENTIFY = 20
+    ACCESS = 30
+    LIMIT = 40
+    REQUEST = 50
+    RECORD = 60
+    CALL = 70
+
+
+def compose(stages: Iterable[Stage], terminal: Handler) -> Handler:
+    """Fold stages, outermost first, around the terminal."""
+    return reduce(lambda handler, stage: partial(_enter, stage, handler), reversed(list(stages)), terminal)
+
+
+def _enter(stage: Stage, call_next: Handler, exchange: Exchange) -> Awaitable[Reply]:
+    return stage(exchange, call_next)

@@ -1,0 +1,1 @@
+"""What they may do: strict reader, compiled index, decide and explain."""

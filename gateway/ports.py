@@ -1,0 +1,110 @@
+"""The protocols through which the parts know each other. Adapters implement them; stages and tests depend on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.exchange import Exchange, Headers, Outgoing, Principal, Reply
+
+
+class Clock(Protocol):
+    """Time. ``now`` is Unix time in seconds, ``monotonic`` counts seconds from an arbitrary start."""
+
+    def now(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+
+class Incoming(Protocol):
+    """An upstream's answer whose head has been read. Header names are lower case; hop-by-hop headers are gone."""
+
+    status: int
+    headers: Headers
+
+    async def read(self) -> bytes:
+        """The whole body, content codings undone. Raises ``BadAnswer`` when cut short or above the client's limit,
+        ``UpstreamTimeout`` past the deadline."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, content codings left as they are, under the same limit and deadline."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up what is not read. Safe to call twice; needed only when the body was not read to its end."""
+        ...
+
+
+class Client(Protocol):
+    """HTTP to one upstream: its pool, its limits, its deadline."""
+
+    async def send(self, outgoing: Outgoing, *, timeout: float | None = None) -> Incoming:
+        """Send and wait for the answer's head. ``timeout``, in seconds, covers the whole call including the body; ``None``
+        takes the upstream's own. Raises ``Unreachable``, ``UpstreamTimeout`` or ``BadAnswer``, each with ``sent``."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Operation(Protocol):
+    """One call an upstream offers, compiled: what a route ends in.
+
+    ``prepare`` is pure and finds everything wrong with the input before anything is recorded or sent; ``send`` is the I/O.
+    """
+
+    def prepare(self, exchange: Exchange) -> Outgoing:
+        """Raises ``Unprocessable``."""
+        ...
+
+    async def send(self, outgoing: Outgoing) -> Reply: ...
+
+
+class Authenticator(Protocol):
+    async def principal(self, headers: Headers) -> Principal:
+        """Who sent these headers. Raises ``Unauthenticated``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A policy decision and its reason. ``rows`` are the lines of the policy file that decided, as ``file:line``."""
+
+    allowed: bool
+    rows: tuple[str, ...] = ()
+
+
+class Policy(Protocol):
+    def decide(self, principal: Principal, operation: str, version: str) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``count`` calls per ``period`` seconds, ``burst`` of them at once. Headers and problems call it by ``name``."""
+
+    name: str
+    count: int
+    period: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a counter said about one call against one limit. Seconds are rounded up by whoever shows them."""
+
+    limit: Limit
+    allowed: bool
+    remaining: int
+    reset: float
+    retry_after: float
+
+
+class Counters(Protocol):
+    """Rate counters. All limits of a call are taken together: either each of them is charged or none is."""
+
+    async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
+        """Charge one call to every ``(limit, partition)``. The quotes come in the order of the limits."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,1 @@
+"""HTTP to the ERP and what an upstream offers."""
