@@ -6,7 +6,8 @@
     │             TooManyRequests 429 · HeadersTooLarge 431
     ├── gateway   Internal 500 · Overloaded 503
     └── upstream  Unreachable 503 · UpstreamTimeout 504 · BadAnswer 502
-                  Refused 422 · FaultClient 400 · FaultServer 502     (what the ERP itself said)
+                  Refused 422 (RefusedInvalid 400, RefusedMissing 404, RefusedConflict 409)   what the ERP declared
+                  FaultClient 400 · FaultServer 502                                         what it did not declare
 
 A problem is raised where it is found and rendered once, at the edge, as RFC 9457 ``application/problem+json``.
 ``detail`` is shown to the caller, so it never holds a secret, a payload or an upstream's internals; the cause travels as
@@ -191,6 +192,18 @@ class Refused(UpstreamProblem):
     """The ERP understood and said no: a fault its contract declares."""
 
     status, slug, title = 422, "refused", "The ERP refused the request"
+
+
+class RefusedInvalid(Refused):
+    status, title = 400, "The ERP cannot accept the request"
+
+
+class RefusedMissing(Refused):
+    status, title = 404, "The ERP has no such record"
+
+
+class RefusedConflict(Refused):
+    status, title = 409, "The ERP holds something that stands against the request"
 
 
 class FaultClient(UpstreamProblem):

@@ -105,6 +105,7 @@ class Exchange:
 
     :param operation: the route's operation id, ``payments.create``; with ``version`` the object of the policy decision.
     :param params: path parameters, percent-decoded.
+    :param trace: W3C ``traceparent`` for the next hop.
     :param value: the request as a JSON value once a stage has read it, else ``ABSENT``.
     :param outgoing: what will be sent to the upstream, once prepared.
     :param notes: facts for the access log; no payload, no secret.
@@ -115,6 +116,7 @@ class Exchange:
     operation: str
     version: str
     params: Mapping[str, str]
+    trace: bytes = b""
     principal: Principal | None = None
     value: object = ABSENT
     outgoing: Outgoing | None = None

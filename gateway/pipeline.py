@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial, reduce
+from typing import ClassVar, Protocol
 
 from gateway.exchange import Exchange, Reply
+from gateway.ports import Runtime
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
 Stage = Callable[[Exchange, Handler], Awaitable[Reply]]
@@ -22,6 +24,14 @@ class Phase(IntEnum):
     REQUEST = 50
     RECORD = 60
     CALL = 70
+
+
+class StageConfig(Protocol):
+    """A stage's configuration: a frozen dataclass whose fields are its keys in a route file and whose docstring is its manual."""
+
+    phase: ClassVar[Phase]
+
+    def build(self, runtime: Runtime) -> Stage: ...
 
 
 def compose(stages: Iterable[Stage], terminal: Handler) -> Handler:

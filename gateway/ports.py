@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.exchange import Exchange, Headers, Outgoing, Principal, Reply
 
@@ -60,6 +60,12 @@ class Operation(Protocol):
 
     async def send(self, outgoing: Outgoing) -> Reply: ...
 
+    def request_schema(self) -> dict[str, Any] | None:
+        """JSON Schema (2020-12) of the request value; ``None`` for a body that passes unread."""
+        ...
+
+    def answer_schema(self) -> dict[str, Any] | None: ...
+
 
 class Authenticator(Protocol):
     async def principal(self, headers: Headers) -> Principal:
@@ -108,3 +114,33 @@ class Counters(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+class Telemetry(Protocol):
+    """Where stages report to. Both must be cheap enough for every call."""
+
+    def count(self, operation: str, version: str, status: int, seconds: float) -> None: ...
+
+    def access(self, entry: dict[str, object]) -> None:
+        """One line of the access log: JSON values, no payload, no secret."""
+        ...
+
+
+class Runtime(Protocol):
+    """What a stage may use when it is built. Each member is fixed for the life of the snapshot the stage belongs to."""
+
+    @property
+    def telemetry(self) -> Telemetry: ...
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    def limits_of(self, subject: str) -> Sequence[Limit]:
+        """The limits a caller has of its own, on all routes together."""
+        ...

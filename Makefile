@@ -1,0 +1,49 @@
+# make demo   everything it takes, then the gateway over a small ERP with a tour of calls   (ARGS=--once: run the tour and exit)
+# make test   everything it takes, then all checks and tests
+# make setup  the virtual environment with the erp-gateway command
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+
+.PHONY: demo test check setup bench lock clean
+
+demo: $(RUNTIME)
+	$(BIN)/erp-gateway demo $(ARGS)
+
+test: $(DEV) check
+	sh tools/services.sh redis-server
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-branch --cov-report= $(ARGS)
+	$(BIN)/coverage combine --quiet --append 2>/dev/null || true
+	$(BIN)/coverage report --include='gateway/protocols/*,gateway/mapping/*,gateway/policy/*' --fail-under=95
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+setup: $(RUNTIME)
+
+bench: $(DEV)
+	$(BIN)/python -m bench.soap_codec
+	$(BIN)/python -m bench.edge
+
+lock: $(DEV)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml -o requirements-dev.lock
+
+$(RUNTIME): requirements.lock pyproject.toml
+	PYTHON=$(PYTHON) sh tools/venv.sh requirements.lock
+	touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	PYTHON=$(PYTHON) sh tools/venv.sh requirements-dev.lock
+	touch $@
+
+clean:
+	rm -rf .venv build dist var *.egg-info

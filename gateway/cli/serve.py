@@ -1,0 +1,35 @@
+"""``serve``: run the gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import DEFAULT, ConfigPath
+from gateway.config.gateway import Gateway
+from gateway.config.source import read_source, validate
+from gateway.server import Part
+from gateway.server import serve as serve_process
+from gateway.supervisor import supervise
+from gateway.telemetry import configure_logging
+
+
+def serve(
+    config: ConfigPath = DEFAULT,
+    only: Annotated[str | None, typer.Option(help="Run one part in this process: edge or console.")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve the deployment until SIGTERM. SIGHUP, or a changed file, reloads it without dropping a call."""
+    part: Part | None
+    match only:
+        case None | "edge" | "console":
+            part = only
+        case _:
+            raise typer.BadParameter("use edge or console", param_hint="--only")
+    configure_logging(log_level)
+    processes = validate(read_source(config, name=config.name), Gateway).edge.processes
+    if part is None and processes > 1:
+        supervise(config, processes, log_level)
+    else:
+        serve_process(config, only=part)

@@ -1,0 +1,115 @@
+"""``gateway.yaml`` as values. Each field's comment is its line in the reference; the defaults are the ones ``explain`` prints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from gateway.config.identity import Identity
+from gateway.config.values import Address, Bytes, Listen, Seconds, Section, wrong
+
+
+class EdgeLimits(Section):
+    """What the public port accepts from one client, before anything is known about it."""
+
+    body: Bytes = Field(1024**2, description="Largest request body; more is 413.")
+    header_bytes: Bytes = Field(32 * 1024, description="Largest request head, the request line included; more is 431.")
+    header_count: int = Field(100, ge=8, description="Most header lines; more is 431.")
+    json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a JSON body; more is 400.")
+    header_timeout: Seconds = Field(10.0, description="A request head must arrive within this time.")
+    body_timeout: Seconds = Field(30.0, description="A request body must arrive within this time; longer is 408.")
+    idle_timeout: Seconds = Field(75.0, description="A connection without a request is closed after this time.")
+    connections: int = Field(4096, ge=1, description="Most connections at once; more get 503.")
+
+
+class Edge(Section):
+    """The public port, for satellites."""
+
+    listen: Listen = Field(Address("127.0.0.1", 8080), description="Address and port.")
+    processes: int = Field(1, ge=1, le=64, description="Edge processes sharing the port. More than one needs counters in Redis.")
+    public_url: str | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
+    docs: Literal["public", "token"] = Field("token", description="Whether /docs and /openapi need a credential.")
+    drain: Seconds = Field(30.0, description="Calls in flight may end within this time when the gateway stops.")
+    limits: EdgeLimits = EdgeLimits()
+
+
+class Console(Section):
+    """The internal port: health, metrics. Never give it to the outside."""
+
+    listen: Listen = Field(Address("127.0.0.1", 8081), description="Address and port.")
+
+
+class Ledger(Section):
+    """The database that holds business truth."""
+
+    url: str = Field("sqlite:///var/ledger.db", description="sqlite:///path or postgresql://user@host/name.")
+
+    @model_validator(mode="after")
+    def _known_store(self) -> Ledger:
+        if self.url.partition(":")[0] not in ("sqlite", "postgresql"):
+            raise wrong(f"has the URL {self.url!r}", "use sqlite:///path or postgresql://user@host/name")
+        return self
+
+
+class Counters(Section):
+    """Where rate limits are counted."""
+
+    url: str = Field("memory:", description="memory: (one edge process) or redis://host:port/db (several).")
+
+    @model_validator(mode="after")
+    def _known_store(self) -> Counters:
+        if self.url.partition(":")[0] not in ("memory", "redis", "rediss", "unix"):
+            raise wrong(f"has the URL {self.url!r}", "use memory: or redis://host:port/db")
+        return self
+
+
+class Upstream(Section):
+    """A system behind the gateway: SOAP when it names a WSDL, REST otherwise."""
+
+    wsdl: str | None = Field(None, description="Path or URL of the WSDL; makes this a SOAP upstream.")
+    service: str | None = Field(None, description="Service of the WSDL, when it has several.")
+    port: str | None = Field(None, description="Port of the service, when it has several.")
+    url: str | None = Field(None, description="Where requests go. Required for REST; for SOAP the WSDL's address is the default.")
+    timeout: Seconds = Field(15.0, description="One call, from the first attempt to connect to the last byte of the answer.")
+    connect_timeout: Seconds = Field(3.0, description="Setting up one connection.")
+    connections: int = Field(64, ge=1, le=4096, description="Most connections at once, per process.")
+    answer_limit: Bytes = Field(10 * 1024**2, description="Largest answer, after decompression.")
+    adapter: Literal["http1", "httpx"] = Field("http1", description="http1 is the fast client; httpx the general one.")
+    headers: dict[str, SecretStr] = Field({}, description="Headers added to every request, credentials among them.")
+    forward: list[str] = Field([], description="Request headers passed on beside the usual ones.")
+    ca_file: str | None = Field(None, description="PEM file with the authorities to trust for https.")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Upstream:
+        if self.wsdl is None and self.url is None:
+            raise wrong("names neither a wsdl nor a url", "add 'url:' for a REST upstream or 'wsdl:' for a SOAP one")
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise wrong(f"has the url {self.url!r}", "write an absolute http:// or https:// URL")
+        return self
+
+
+class Gateway(Section):
+    """One deployment."""
+
+    demo: bool = Field(False, description="Allow the demo's well-known secrets. Only on a loopback listener.")
+    edge: Edge = Edge()
+    console: Console = Console()
+    ledger: Ledger = Ledger()
+    counters: Counters = Counters()
+    identity: Identity = Identity()
+    upstreams: Annotated[dict[str, Upstream], Field(min_length=1, description="The systems behind the gateway, by name.")]
+    routes: str = Field("routes", description="Folder of route files.")
+    policies: str = Field("policies", description="Folder of policy files.")
+    transformers: str = Field("transformers", description="Folder of field tables and company functions.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Gateway:
+        if self.demo and not self.edge.listen.loopback:
+            raise wrong("says demo: true on a listener others can reach", "listen on 127.0.0.1, or remove 'demo: true'")
+        if self.edge.processes > 1 and self.counters.url.startswith("memory"):
+            raise wrong(
+                f"has {self.edge.processes} edge processes that count limits each for itself",
+                "set counters.url to a Redis, such as redis://127.0.0.1:6379/0, or edge.processes to 1",
+            )
+        return self

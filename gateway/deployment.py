@@ -1,0 +1,155 @@
+"""The files of a deployment, read and checked each for itself. What they say about each other is checked where they are built into
+a snapshot. Every finding of every file is collected; nothing here stops at the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from gateway.config.gateway import Gateway
+from gateway.config.routes import OperationBase, ResourceBase, route_file
+from gateway.config.source import Source, literal_secrets, read_source, validate
+from gateway.errors import ConfigError, Finding
+from gateway.identity.satellites import Satellites, read_satellites
+from gateway.mapping import Functions, Table, load_functions, read_tables
+from gateway.policy.file import PolicyFile, read_policy
+from gateway.policy.model import read_model
+from gateway.stages import CONFIGURABLE
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Findings:
+    """Errors and warnings gathered while going on. Errors keep a deployment from going live, warnings do not."""
+
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    def attempt(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The result, or ``None`` with the findings kept."""
+        try:
+            return function(*args, **kwargs)
+        except ConfigError as error:
+            self.errors.extend(error.findings)
+            return None
+
+    def raise_if_any(self) -> None:
+        if self.errors:
+            raise ConfigError(self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One route file."""
+
+    source: Source
+    model: ResourceBase
+
+    def operations(self) -> Iterator[tuple[str, OperationBase]]:
+        """Operation ids with their entries."""
+        for name, operation in self.model.operations.items():
+            yield f"{self.model.resource}.{name}", operation
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Immutable. Paths in ``gateway`` are relative to ``folder``."""
+
+    folder: Path
+    source: Source
+    gateway: Gateway
+    resources: tuple[Resource, ...]
+    policy: PolicyFile
+    model_text: str
+    satellites: Satellites
+    tables: Mapping[str, Table]
+    functions: Functions
+    warnings: tuple[Finding, ...]
+
+    def watched(self) -> tuple[Path, ...]:
+        """The folders whose files make up the deployment."""
+        gateway = self.gateway
+        contracts = [self.folder / u.wsdl for u in gateway.upstreams.values() if u.wsdl and "://" not in u.wsdl]
+        folders = [self.folder, *(self.folder / name for name in (gateway.routes, gateway.policies, gateway.transformers))]
+        return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(wsdl.parent for wsdl in contracts))))
+
+
+def read_deployment(path: Path) -> Deployment:
+    """Read ``gateway.yaml`` and everything it names. Raises ``ConfigError`` with all findings of all files."""
+    folder = path.parent
+    findings = Findings()
+    source = findings.attempt(read_source, path, name=path.name)
+    gateway = findings.attempt(validate, source, Gateway) if source else None
+    shown = gateway or Gateway.model_construct()
+    resources = _resources(folder, shown.routes, findings)
+    policy = findings.attempt(_policy, folder, shown.policies)
+    model = findings.attempt(_model, folder, shown.policies)
+    satellites = findings.attempt(
+        read_satellites,
+        folder / shown.policies / "satellites.yaml",
+        shown.identity,
+        demo=shown.demo or gateway is None,
+        loopback=shown.edge.listen.loopback or gateway is None,
+        name=f"{shown.policies}/satellites.yaml",
+    )
+    tables = _tables(folder, shown.transformers, findings)
+    scripts = sorted((folder / shown.transformers).glob("*.py"))
+    functions = findings.attempt(load_functions, scripts)
+    findings.raise_if_any()
+    if not (source and gateway and policy and model and satellites is not None and functions is not None):
+        raise AssertionError("a part is missing without a finding")
+    warnings = tuple(literal_secrets(source, gateway))
+    return Deployment(folder, source, gateway, resources, policy, model, satellites, tables, functions, warnings)
+
+
+def _resources(folder: Path, name: str, findings: Findings) -> tuple[Resource, ...]:
+    kind = route_file(CONFIGURABLE)
+    found = []
+    for path in _yaml_files(folder, name, findings):
+        source = findings.attempt(read_source, path, name=f"{name}/{path.name}")
+        model = findings.attempt(validate, source, kind) if source else None
+        if source and model:
+            found.append(Resource(source, model))
+    return tuple(found)
+
+
+def _tables(folder: Path, name: str, findings: Findings) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for path in _yaml_files(folder, name, findings, needed=False):
+        source = findings.attempt(read_source, path, name=f"{name}/{path.name}")
+        read = findings.attempt(read_tables, source) if source else None
+        for key, table in (read or {}).items():
+            if source and key in tables:
+                remedy = "table names are shared by all files; choose another"
+                findings.errors.append(source.finding(("tables", key), f"the table '{key}' exists twice", remedy))
+            tables[key] = table
+    return tables
+
+
+def _yaml_files(folder: Path, name: str, findings: Findings, *, needed: bool = True) -> list[Path]:
+    paths = sorted((folder / name).glob("*.yaml"))
+    if needed and not paths:
+        findings.errors.append(Finding(name, 0, "holds no .yaml file", "add one, or name the right folder in gateway.yaml"))
+    return paths
+
+
+def _policy(folder: Path, name: str) -> PolicyFile:
+    shown = f"{name}/policy.csv"
+    return read_policy(shown, _read(folder / shown, shown))
+
+
+def _model(folder: Path, name: str) -> str:
+    shown = f"{name}/model.conf"
+    return read_model(shown, _read(folder / shown, shown))
+
+
+def _read(path: Path, shown: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([Finding(shown, 0, f"cannot be read ({error.strerror})", "put the file there")]) from error

@@ -1,0 +1,166 @@
+"""OpenAPI 3.1 of one API version, from the routes as they are compiled: what is documented is what is served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.routing import Route
+from gateway.snapshot import Snapshot
+
+Json = dict[str, Any]
+
+PROBLEMS = {
+    "400": "The request cannot be read.",
+    "401": "A valid credential is needed.",
+    "403": "The policy does not allow this call.",
+    "404": "There is nothing at this path, or the ERP has no such record.",
+    "409": "The ERP holds something that stands against the request.",
+    "413": "The request body is too large.",
+    "415": "This media type is not accepted here.",
+    "422": "The request does not fit the contract, or the ERP refused it.",
+    "429": "A rate limit or quota is used up; see Retry-After.",
+    "502": "The ERP failed, or its answer cannot be used.",
+    "503": "The ERP cannot be reached, or the gateway is at its limit.",
+    "504": "The ERP did not answer in time.",
+}
+
+PROBLEM_SCHEMA: Json = {
+    "type": "object",
+    "description": "RFC 9457 problem. `type` is stable; `instance` holds the request id.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri"},
+        "origin": {"enum": ["client", "gateway", "upstream"]},
+        "retryable": {"type": "boolean"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
+    """The OpenAPI document of ``version``. ``base_url`` is the public address without a final slash."""
+    schemas: Json = {"Problem": PROBLEM_SCHEMA}
+    paths: dict[str, Json] = {}
+    for route in snapshot.routes:
+        if route.version == version:
+            paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "ERP gateway", "version": version, "description": "Errors are RFC 9457 problems."},
+        "servers": [{"url": base_url}],
+        "security": [{"token": []}, {"apiKey": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                status: {"description": text, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+                for status, text in PROBLEMS.items()
+            },
+            "securitySchemes": {
+                "token": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}}},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _operation(route: Route, schemas: Json) -> Json:
+    name = _schema_name(route.operation)
+    request = route.call.request_schema()
+    answer = route.call.answer_schema()
+    path_names = re.findall(r"\{(\w+)\}", route.template)
+    operation: Json = {
+        "operationId": route.operation,
+        "tags": [route.operation.partition(".")[0]],
+        "summary": route.summary or route.operation.replace(".", ": "),
+        "parameters": [_parameter(n, "path", True, _property(request, n)) for n in path_names],
+        "responses": {
+            str(route.status): _success(route, answer, schemas, f"{name}Answer"),
+            **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
+        },
+    }
+    if route.public:
+        operation["security"] = []
+    if route.method in ("GET", "DELETE"):
+        required = (request or {}).get("required", ())
+        operation["parameters"] += [
+            _parameter(n, "query", n in required, schema) for n, schema in _properties(request).items() if n not in path_names
+        ]
+    else:
+        schema = _hoist(request, f"{name}Request", schemas) if request else {}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _success(route: Route, answer: Json | None, schemas: Json, name: str) -> Json:
+    schema = _hoist(answer, name, schemas) if answer else {}
+    header = {"schema": {"type": "string"}}
+    return {
+        "description": "Done.",
+        "headers": {"X-Request-Id": header, "RateLimit": header, "RateLimit-Policy": header},
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _parameter(name: str, place: str, required: bool, schema: Json) -> Json:
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    parameter: Json = {"name": name, "in": place, "required": required, "schema": plain or {"type": "string"}}
+    if "description" in schema:
+        parameter["description"] = schema["description"]
+    return parameter
+
+
+def _properties(schema: Json | None) -> dict[str, Json]:
+    return dict((schema or {}).get("properties", {}))
+
+
+def _property(schema: Json | None, name: str) -> Json:
+    return _properties(schema).get(name, {})
+
+
+def _schema_name(operation: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", operation))
+
+
+def _hoist(schema: Mapping[str, Any], name: str, schemas: Json) -> Json:
+    """Put a schema under ``components``, its ``$defs`` beside it, and references where they now point."""
+    schema = dict(schema)
+    schema.pop("$schema", None)
+    definitions = schema.pop("$defs", {})
+    names = {f"#/$defs/{key}": f"{name}.{_component(key)}" for key in definitions}
+    for key, definition in definitions.items():
+        schemas[names[f"#/$defs/{key}"]] = _moved(definition, names)
+    schemas[name] = _moved(schema, names)
+    return _ref(name)
+
+
+def _component(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", key)
+
+
+def _moved(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: f"#/components/schemas/{names[inner]}" if key == "$ref" and inner in names else _moved(inner, names)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_moved(item, names) for item in value]
+    return value

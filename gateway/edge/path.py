@@ -1,0 +1,45 @@
+"""One canonical path per request: what is matched, what is authorised and what is forwarded are the same bytes.
+
+The strategy is to refuse rather than repair. Percent-encoded unreserved characters are decoded (RFC 3986 section 6.2.2.2) and
+other encodings upper-cased; whatever two readers could understand differently (dot segments, empty segments, encoded slashes,
+backslashes, path parameters, control characters, double encoding, invalid UTF-8) is a ``BadRequest``.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from gateway.errors import BadRequest
+
+_PLAIN = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_~.\-]+)+\Z|/\Z")
+_ALLOWED = re.compile(rb"(?:[A-Za-z0-9_~.\-!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})+\Z")
+_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_AMBIGUOUS = frozenset(b"/\\%;?#") | frozenset(range(0x20)) | {0x7F}
+
+
+def canonical(raw: bytes) -> str:
+    """The canonical form of a raw path. Raises ``BadRequest`` when there is no single meaning."""
+    if _PLAIN.match(raw):
+        return raw.decode("ascii")
+    if not raw.startswith(b"/") or not _ALLOWED.match(raw):
+        raise BadRequest("The path holds a character that must be percent-encoded.")
+    path = _ENCODED.sub(_normalise, raw)
+    segments = path.split(b"/")[1:]
+    if b"" in segments[:-1]:
+        raise BadRequest("The path holds an empty segment.")
+    if b"." in segments or b".." in segments:
+        raise BadRequest("The path holds a dot segment.")
+    try:
+        unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest("The path is not UTF-8.") from error
+    return path.decode("ascii")
+
+
+def _normalise(match: re.Match[bytes]) -> bytes:
+    code = int(match[1], 16)
+    if code in _AMBIGUOUS:
+        raise BadRequest("The path holds an encoded character that systems read differently.")
+    return bytes([code]) if code in _UNRESERVED else match[0].upper()

@@ -1,0 +1,125 @@
+"""What the public port serves beside the API: health, the OpenAPI documents and the documentation page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.edge.openapi import document
+from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
+from gateway.snapshot import Live
+
+ASSETS = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+}
+SITE = ("docs", "openapi", "health", "oauth", ".well-known")
+"""First path segments that are the site's; no route may begin with them, for routes live under /api."""
+
+CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+
+
+class Site:
+    """The Starlette application's endpoints. ``live`` holds the current snapshot."""
+
+    def __init__(self, live: Live, extra: Iterable[BaseRoute] = ()) -> None:
+        self._live = live
+        self.app = Starlette(
+            routes=[
+                Route("/health/live", self.alive),
+                Route("/health/ready", self.ready),
+                Route("/openapi/{version}.json", self.openapi),
+                Route("/docs", self.docs),
+                Route("/docs/init.js", self.docs_script),
+                Route("/docs/{asset}", self.asset),
+                *extra,
+            ],
+            exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _broken},
+        )
+
+    async def alive(self, request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        return JSONResponse(self._live.status(places_only=True))
+
+    async def openapi(self, request: Request) -> Response:
+        await self._admit(request)
+        snapshot = self._live.snapshot
+        version = request.path_params["version"]
+        if version not in snapshot.versions:
+            raise NotFound(f"The versions are {', '.join(snapshot.versions)}.")
+        base = snapshot.public_url or f"{request.url.scheme}://{request.url.netloc}"
+        return Response(orjson.dumps(document(snapshot, version, base)), media_type="application/json")
+
+    async def docs(self, request: Request) -> Response:
+        await self._admit(request)
+        return HTMLResponse(_PAGE, headers={"content-security-policy": CSP})
+
+    async def docs_script(self, request: Request) -> Response:
+        newest = f"/openapi/{self._live.snapshot.versions[-1]}.json"
+        settings = {"url": newest, "dom_id": "#docs", "deepLinking": True, "validatorUrl": None}
+        script = f"SwaggerUIBundle({orjson.dumps(settings).decode()});\n"
+        return Response(script, media_type="text/javascript")
+
+    async def asset(self, request: Request) -> Response:
+        name = request.path_params["asset"]
+        if name not in ASSETS:
+            raise NotFound
+        return FileResponse(_viewer() / name, media_type=ASSETS[name], headers={"cache-control": "public, max-age=86400"})
+
+    async def _admit(self, request: Request) -> None:
+        """Documentation needs a credential unless the deployment says it is public."""
+        snapshot = self._live.snapshot
+        if not snapshot.docs_public:
+            await snapshot.authenticator.principal(request.scope["headers"])
+
+
+def _viewer() -> Path:
+    """Swagger UI's files, as packaged by swagger-ui-py; found without importing it."""
+    spec = find_spec("swagger_ui")
+    if spec is None or spec.origin is None:
+        raise Internal
+    return Path(spec.origin).parent / "static"
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    problem = error if isinstance(error, Problem) else Internal()
+    return JSONResponse(problem.document(), problem.status, headers=problem.headers, media_type="application/problem+json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        allow = (getattr(error, "headers", None) or {}).get("Allow", "GET")
+        return await _problem(request, MethodNotAllowed(f"Use {allow}.", headers={"allow": allow}))
+    return await _problem(request, NotFound() if status == 404 else BadRequest())
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return await _problem(request, error)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ERP gateway: API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/init.js"></script>
+</body>
+</html>
+"""

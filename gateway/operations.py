@@ -1,0 +1,201 @@
+"""From a route entry to the upstream operation it ends in: contract, codec, field tables and client put together.
+
+Each thing an entry names is looked up here; what is not there is a finding at the entry's line, with the nearest name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from gateway.config.gateway import Upstream
+from gateway.config.routes import METHODS, OperationBase
+from gateway.config.source import Place
+from gateway.deployment import Deployment, Findings, Resource
+from gateway.errors import ConfigError
+from gateway.mapping import AnswerMap, RequestMap, compile_answer, compile_request
+from gateway.ports import Client, Operation
+from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolve
+from gateway.protocols.soap import Operation as SoapEntry
+from gateway.upstreams.coerce import coercer
+from gateway.upstreams.headers import DEFAULT_FORWARD, protected
+from gateway.upstreams.rest import PassThrough, RestOperation, Target
+from gateway.upstreams.soap import SoapOperation, request_headers
+from gateway.upstreams.stores import Clients, Contracts
+from gateway.upstreams.table import Table
+
+Reads = Literal["json", "parameters", "nothing"]
+
+_CALL = re.compile(r"([A-Z]+) (/\S*)")
+
+
+class Operations:
+    """Builds the operations of one snapshot; each upstream's client and contract is looked up once."""
+
+    def __init__(self, deployment: Deployment, clients: Clients, contracts: Contracts, findings: Findings) -> None:
+        self._deployment = deployment
+        self._findings = findings
+        self._clients: dict[str, tuple[Client, str]] = {}
+        self._contracts: dict[str, Contract] = {}
+        for name, upstream in deployment.gateway.upstreams.items():
+            findings.attempt(self._open, name, upstream, clients, contracts)
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        return tuple(client for client, _ in self._clients.values())
+
+    def _open(self, name: str, upstream: Upstream, clients: Clients, contracts: Contracts) -> None:
+        source, place = self._deployment.source, ("upstreams", name)
+        self._check_headers(name, upstream)
+        url = upstream.url
+        if upstream.wsdl is not None:
+            contract = contracts.contract(self._deployment.folder / upstream.wsdl, upstream.wsdl)
+            self._contracts[name] = contract
+            self._check_port(name, upstream, contract)
+            url = url or next((operation.address for operation in contract.operations if operation.address), None)
+            for refused in contract.not_offered:
+                what = f"the operation {refused.operation} of {refused.port} is not offered: {refused.reason}"
+                self._findings.warnings.append(source.finding((*place, "wsdl"), what, "other operations are not affected"))
+        if url is None:
+            raise ConfigError([source.finding(place, "the WSDL has no address", "add 'url:'")])
+        base, target = _split(url) if upstream.wsdl is not None else (url, "")
+        self._clients[name] = (clients.client(name, base, upstream, source, self._deployment.folder), target)
+
+    def _check_headers(self, name: str, upstream: Upstream) -> None:
+        for index, header in enumerate(upstream.forward):
+            if protected(header.lower().encode()):
+                place: Place = ("upstreams", name, "forward", index)
+                what = f"'{header}' may never pass from a satellite to an ERP"
+                self._findings.errors.append(self._deployment.source.finding(place, what, "remove it"))
+
+    def _check_port(self, name: str, upstream: Upstream, contract: Contract) -> None:
+        for key, chosen in (("service", upstream.service), ("port", upstream.port)):
+            known = sorted({getattr(operation, key) for operation in contract.operations})
+            if chosen is not None and chosen not in known:
+                finding = self._deployment.source.finding(
+                    ("upstreams", name, key), f"no {key} '{chosen}'", _nearest(chosen, known)
+                )
+                self._findings.errors.append(finding)
+
+    def build(self, resource: Resource, place: Place, config: OperationBase) -> tuple[Operation, Reads]:
+        """The operation an entry calls, and how its request is read. Raises ``ConfigError``."""
+        source = resource.source
+        name = config.upstream or resource.model.upstream
+        upstreams = self._deployment.gateway.upstreams
+        if name is None:
+            raise ConfigError([source.finding(place, "names no upstream", "add 'upstream:' here or at the top of the file")])
+        if name not in upstreams:
+            where: Place = (*place, "upstream") if config.upstream else ("upstream",)
+            raise ConfigError([source.finding(where, f"no upstream '{name}' in gateway.yaml", _nearest(name, upstreams))])
+        if name not in self._clients:
+            raise ConfigError([])
+        if upstreams[name].wsdl is not None:
+            return self._soap(name, resource, place, config)
+        return self._rest(name, resource, place, config)
+
+    # --- SOAP --------------------------------------------------------------------------------------------------------
+
+    def _soap(self, name: str, resource: Resource, place: Place, config: OperationBase) -> tuple[Operation, Reads]:
+        upstream, contract = self._deployment.gateway.upstreams[name], self._contracts[name]
+        try:
+            entry = contract.operation(config.call, service=upstream.service, port=upstream.port)
+        except LookupError as error:
+            known = [operation.name for operation in contract.operations]
+            what = f"{error.args[0]} (upstream {name})"
+            raise ConfigError([resource.source.finding((*place, "call"), what, _nearest(config.call, known))]) from error
+        codec: Codec = compile_operation(contract, entry)
+        table = self._table(resource, place, config, contract, entry)
+        reads: Reads = "parameters" if config.method in ("GET", "DELETE") else "json"
+        client, target = self._clients[name]
+        secrets = {key: value.get_secret_value() for key, value in upstream.headers.items()}
+        coerce = coercer(request_schema(contract, entry)) if reads == "parameters" and table.request is None else None
+        operation = SoapOperation(
+            codec,
+            client,
+            target,
+            table,
+            status=config.success,
+            timeout=config.timeout,
+            safe=config.method == "GET",
+            headers=request_headers(codec, secrets),
+            faults=config.faults,
+            coerce=coerce,
+        )
+        return operation, reads
+
+    # --- REST --------------------------------------------------------------------------------------------------------
+
+    def _rest(self, name: str, resource: Resource, place: Place, config: OperationBase) -> tuple[Operation, Reads]:
+        upstream = self._deployment.gateway.upstreams[name]
+        match = _CALL.fullmatch(config.call)
+        if match is None or match[1].lower() not in METHODS:
+            what = f"'call' is '{config.call}', and {name} is a REST upstream"
+            raise ConfigError([resource.source.finding((*place, "call"), what, "write METHOD /path, such as GET /items/{sku}")])
+        method, target = match[1], Target(match[2])
+        client, _ = self._clients[name]
+        table = self._table(resource, place, config, None, None)
+        secrets = tuple((k.lower().encode(), v.get_secret_value().encode("latin-1")) for k, v in upstream.headers.items())
+        safe = method == "GET"
+        if table.request is None and table.answer is None:
+            self._check_parameters(resource, place, config, target)
+            forward = DEFAULT_FORWARD | {header.lower().encode() for header in upstream.forward}
+            return PassThrough(client, method, target, config.timeout, safe, forward, secrets), "nothing"
+        reads: Reads = "parameters" if config.method in ("GET", "DELETE") else "json"
+        return RestOperation(client, method, target, table, config.success, config.timeout, safe, secrets), reads
+
+    def _check_parameters(self, resource: Resource, place: Place, config: OperationBase, target: Target) -> None:
+        known = re.findall(r"\{(\w+)\}", config.path)
+        for name in target.names:
+            if name not in known:
+                what = f"'call' needs {{{name}}}, which the path {config.path} does not have"
+                raise ConfigError([resource.source.finding((*place, "call"), what, _nearest(name, known))])
+
+    # --- field tables ------------------------------------------------------------------------------------------------
+
+    def _table(
+        self, resource: Resource, place: Place, config: OperationBase, contract: Contract | None, entry: SoapEntry | None
+    ) -> Table:
+        request = self._map(resource, place, config.request or config.mapping, config, compile_request, contract, entry)
+        answer = self._map(resource, place, config.answer or config.mapping, config, compile_answer, contract, entry)
+        if contract is None or entry is None:
+            return Table(request, answer)
+        return Table(request, answer, partial(request_schema, contract, entry), partial(answer_schema, contract, entry))
+
+    def _map(
+        self,
+        resource: Resource,
+        place: Place,
+        name: str | None,
+        config: OperationBase,
+        compile_map: Callable[..., Any],
+        contract: Contract | None,
+        entry: SoapEntry | None,
+    ) -> Any:
+        if name is None:
+            return None
+        tables = self._deployment.tables
+        if name not in tables:
+            key = next(key for key in ("request", "answer", "mapping") if getattr(config, key) == name)
+            raise ConfigError([resource.source.finding((*place, key), f"no field table '{name}'", _nearest(name, tables))])
+        direction = "request" if compile_map is compile_request else "answer"
+        leaf = partial(resolve, contract, entry, direction) if contract is not None and entry is not None else None
+        return compile_map(tables[name], functions=self._deployment.functions, leaf=leaf)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """A service address as base URL and target, so that services of one host share a pool only when configured alike."""
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return f"{parts.scheme}://{parts.netloc}", target
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names[:12])}" if names else "define it first"

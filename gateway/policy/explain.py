@@ -1,0 +1,137 @@
+"""Why a policy decision is as it is, for people: the rows, how the caller came by them, and what came nearest.
+
+Called off the hot path with the rows the index has matched; it finds reasons, never another decision.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gateway.exchange import Principal
+from gateway.policy.file import Grant, Grouping, Membership, PolicyFile
+from gateway.ports import Decision
+
+MAX_NEAREST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One matched row. ``roles`` are the g rows from ``member`` to its role, ``groups`` the g2 rows from the operation to its
+    name, both in order and empty when the row names them directly."""
+
+    row: Grant
+    place: str
+    member: str
+    roles: tuple[Membership, ...]
+    groups: tuple[Grouping, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """An allow row that did not match, and everything that would have to be different."""
+
+    row: Grant
+    place: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``decision`` is the very one ``decide`` returns. Allowed: ``reasons`` has the allow rows. Denied by a row: all matched
+    rows, deny first. Nothing matched: no reasons, and up to three near misses, nearest first."""
+
+    decision: Decision
+    principal: Principal
+    operation: str
+    version: str
+    reasons: tuple[Reason, ...]
+    nearest: tuple[NearMiss, ...]
+
+    def lines(self) -> list[str]:
+        """The explanation as plain text, one sentence a line."""
+        verb = "may" if self.decision.allowed else "may not"
+        who = f"{self.principal.subject} of tenant {self.principal.tenant}"
+        text = [f"{who} {verb} call {self.operation}@{self.version}."]
+        text += [_sentence(reason) for reason in self.reasons]
+        if not self.reasons:
+            text.append("No row matches.")
+        text += [f"{near.place} would allow it, but {' and '.join(near.missing)}." for near in self.nearest]
+        return text
+
+
+def _sentence(reason: Reason) -> str:
+    row = reason.row
+    path = " → ".join([reason.member, *(f"{link.role} (line {link.line})" for link in reason.roles)])
+    verb = "allows" if row.effect == "allow" else "denies"
+    group = "".join(f", of which {link.operation} is part (line {link.line})" for link in reversed(reason.groups))
+    return f"{reason.place} {verb} {row.role} in tenant {row.tenant} {row.operation}{group}: {path}."
+
+
+def explain(
+    file: PolicyFile, principal: Principal, operation: str, version: str, decision: Decision, rows: Sequence[Grant]
+) -> Explanation:
+    """Explain ``decision``, which the matched ``rows`` led to."""
+    roles = _paths(_links(file, principal.tenant), (principal.subject, *principal.roles))
+    groups = _paths(_group_links(file), (operation, f"{operation}@{version}"))
+    reasons = []
+    for row in sorted(rows, key=lambda row: (row.effect == "allow", row.line)):
+        member, path = roles[row.role]
+        reasons.append(Reason(row, file.place(row), member, path, groups[row.operation][1]))
+    nearest = () if rows else tuple(_nearest(file, principal, operation, roles, groups))
+    return Explanation(decision, principal, operation, version, tuple(reasons), nearest)
+
+
+_Link = TypeVar("_Link", Membership, Grouping)
+
+
+def _paths(links: Mapping[str, list[tuple[str, _Link]]], starts: Sequence[str]) -> dict[str, tuple[str, tuple[_Link, ...]]]:
+    """Every name the starts lead to, with its start and the shortest way."""
+    paths: dict[str, tuple[str, tuple[_Link, ...]]] = {start: (start, ()) for start in starts}
+    waiting = list(paths)
+    for name in waiting:
+        for following, link in links.get(name, ()):
+            if following not in paths:
+                start, way = paths[name]
+                paths[following] = (start, (*way, link))
+                waiting.append(following)
+    return paths
+
+
+def _links(file: PolicyFile, tenant: str) -> Mapping[str, list[tuple[str, Membership]]]:
+    links: dict[str, list[tuple[str, Membership]]] = defaultdict(list)
+    for row in file.memberships:
+        if row.tenant in (tenant, "*"):
+            links[row.member].append((row.role, row))
+    return links
+
+
+def _group_links(file: PolicyFile) -> Mapping[str, list[tuple[str, Grouping]]]:
+    links: dict[str, list[tuple[str, Grouping]]] = defaultdict(list)
+    for row in file.groupings:
+        links[row.operation].append((row.group, row))
+    return links
+
+
+def _nearest(
+    file: PolicyFile, principal: Principal, operation: str, roles: Mapping[str, object], groups: Mapping[str, object]
+) -> Iterator[NearMiss]:
+    """Allow rows about this operation, in any version, that lack the least."""
+    candidates = []
+    for row in file.grants:
+        if row.effect == "deny":
+            continue
+        missing = []
+        if row.operation not in groups:
+            if row.operation.partition("@")[0] != operation:
+                continue
+            missing.append(f"it is for {row.operation} only")
+        if row.role not in roles:
+            missing.append(f"{principal.subject} does not hold the role {row.role} in tenant {principal.tenant}")
+        if row.tenant not in (principal.tenant, "*"):
+            missing.append(f"it is for tenant {row.tenant}")
+        candidates.append((len(missing), row.line, row, tuple(missing)))
+    for _, _, row, missing_here in sorted(candidates, key=lambda candidate: candidate[:2])[:MAX_NEAREST]:
+        yield NearMiss(row, file.place(row), missing_here)

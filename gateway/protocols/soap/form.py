@@ -1,0 +1,338 @@
+"""The JSON form of a complex type: which keys an object has and how they follow from the content model.
+
+One interpretation, used by writer, reader, checker, JSON Schema and field paths alike, so that they cannot disagree:
+
+- ``fields``: every element name occurs once: one key each; choices are exclusive keys; one repeating group becomes the ordered
+  array ``$items``, wildcards become ``$any``;
+- ``content``: mixed text, repeated names or several repeating groups: the ordered array ``$content``;
+- ``simple``: text under ``$value``.
+
+Attributes are ``@name`` in each. A local name that two namespaces share is written ``{namespace}name``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gateway.protocols.soap.model import (
+    ANY_TYPE,
+    Attribute,
+    ComplexType,
+    Contract,
+    Element,
+    ElementUse,
+    Group,
+    Message,
+    Operation,
+    Particle,
+    SimpleType,
+    Type,
+    Wildcard,
+    local,
+)
+
+WILDCARD_SYMBOL = "\u00ff"
+_FIRST_SYMBOL = 0x100
+_MAX_REPEAT = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One element under one key. ``symbol`` stands for it in content patterns. ``max`` None or above 1 makes it an array."""
+
+    key: str
+    element: Element
+    min: int
+    max: int | None
+    symbol: str
+
+    @property
+    def repeated(self) -> bool:
+        return self.max is None or self.max > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An ordered array of one-key objects (and text, when mixed). ``pattern`` is a regular expression over slot symbols."""
+
+    key: str
+    slots: tuple[Slot, ...]
+    wildcards: tuple[Wildcard, ...]
+    pattern: str
+    required: bool
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnySlot:
+    """A wildcard: ``$any`` holds a one-key object, or an array of them."""
+
+    wildcard: Wildcard
+
+    key = "$any"
+
+    @property
+    def repeated(self) -> bool:
+        return self.wildcard.max is None or self.wildcard.max > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    kind: Literal["sequence", "choice", "all"]
+    nodes: tuple[FormNode, ...]
+    required: bool
+
+
+FormNode = Slot | Items | AnySlot | Block
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    kind: Literal["fields", "content", "simple"]
+    attributes: tuple[tuple[str, Attribute], ...]
+    any_attribute: Wildcard | None
+    root: FormNode | None
+    simple: SimpleType | None = None
+
+
+def form_of(type: ComplexType) -> Form:
+    """The JSON form of a complex type."""
+    attributes = tuple(_attribute_keys(type.attributes))
+    if type.simple is not None:
+        return Form("simple", attributes, type.any_attribute, None, type.simple)
+    content = simplify(type.content) if type.content is not None else None
+    if type.mixed or (content is not None and not _is_flat(content)):
+        items = _items("$content", content, _slot_map(content), type.mixed)
+        return Form("content", attributes, type.any_attribute, items)
+    root = _node(content, _slot_map(content)) if content is not None else None
+    return Form("fields", attributes, type.any_attribute, root)
+
+
+def _attribute_keys(attributes: Iterable[Attribute]) -> Iterator[tuple[str, Attribute]]:
+    counts = Counter(local(a.name) for a in attributes)
+    return ((f"@{local(a.name) if counts[local(a.name)] == 1 else a.name}", a) for a in attributes)
+
+
+def slots(node: FormNode | None) -> Iterator[Slot]:
+    """Every slot below a node, those inside ``$items`` included."""
+    if isinstance(node, Slot):
+        yield node
+    elif isinstance(node, Items):
+        yield from node.slots
+    elif isinstance(node, Block):
+        for child in node.nodes:
+            yield from slots(child)
+
+
+def keys(node: FormNode | None) -> Iterator[str]:
+    """The object keys a node may use."""
+    if isinstance(node, Block):
+        for child in node.nodes:
+            yield from keys(child)
+    elif node is not None:
+        yield node.key
+
+
+def nullable(node: FormNode) -> bool:
+    """Whether a node may be satisfied by nothing at all."""
+    if isinstance(node, Slot):
+        return node.min == 0
+    if isinstance(node, Items):
+        return not node.required
+    if isinstance(node, AnySlot):
+        return node.wildcard.min == 0
+    if not node.required:
+        return True
+    return (any if node.kind == "choice" else all)(nullable(child) for child in node.nodes)
+
+
+# --- content models --------------------------------------------------------------------------------------------------
+
+
+def simplify(particle: Particle) -> Particle | None:
+    """An equal content model with fewer groups."""
+    if particle.max == 0:
+        return None
+    if not isinstance(particle, Group):
+        return particle
+    items: list[Particle] = []
+    for item in map(simplify, particle.items):
+        if item is None:
+            if particle.kind == "choice":
+                particle = replace(particle, min=0)
+        elif _splices(particle, item):
+            items += item.items  # type: ignore[union-attr]
+        else:
+            items.append(item)
+    if not items:
+        return None
+    if len(items) == 1:
+        return _merged(replace(particle, items=tuple(items)), items[0])
+    return replace(particle, items=tuple(items))
+
+
+def _splices(outer: Group, inner: Particle) -> bool:
+    if not isinstance(inner, Group) or inner.kind != outer.kind or inner.kind == "all" or inner.max != 1:
+        return False
+    return inner.min == 1 or (inner.kind == "sequence" and all(_emptiable(item) for item in inner.items))
+
+
+def _emptiable(particle: Particle) -> bool:
+    if particle.min == 0:
+        return True
+    if not isinstance(particle, Group):
+        return False
+    return (any if particle.kind == "choice" else all)(_emptiable(item) for item in particle.items)
+
+
+def _merged(group: Group, item: Particle) -> Particle:
+    """A group of one item as that item alone, where the number of occurrences can be said in one range."""
+    if (group.min, group.max) == (1, 1):
+        return item
+    if (item.min, item.max) == (1, 1):
+        return replace(item, min=group.min, max=group.max)
+    if item.max == 1 or (group.max == 1 and item.min <= 1):
+        return replace(item, min=item.min and group.min, max=group.max if item.max == 1 else item.max)
+    return group
+
+
+def _is_flat(particle: Particle) -> bool:
+    """Whether one key per element name says it all."""
+    names = Counter(use.element.name for use in _uses(particle))
+    if any(count > 1 for count in names.values()):
+        return False
+    repeats = [p for p in _outermost(particle) if isinstance(p, Group)]
+    wildcards = [p for p in _outermost(particle) if isinstance(p, Wildcard)]
+    return len(repeats) <= 1 and len(wildcards) <= 1 and not (repeats and wildcards)
+
+
+def _uses(particle: Particle | None) -> Iterator[ElementUse]:
+    if isinstance(particle, ElementUse):
+        yield particle
+    elif isinstance(particle, Group):
+        for item in particle.items:
+            yield from _uses(item)
+
+
+def _wildcards(particle: Particle | None) -> Iterator[Wildcard]:
+    if isinstance(particle, Wildcard):
+        yield particle
+    elif isinstance(particle, Group):
+        for item in particle.items:
+            yield from _wildcards(item)
+
+
+def _outermost(particle: Particle) -> Iterator[Particle]:
+    """Wildcards and repeating groups that are not inside a repeating group."""
+    if isinstance(particle, Wildcard) or (isinstance(particle, Group) and particle.max != 1):
+        yield particle
+    elif isinstance(particle, Group):
+        for item in particle.items:
+            yield from _outermost(item)
+
+
+def _slot_map(particle: Particle | None) -> dict[str, Slot]:
+    """A slot per element name. Occurrences are those of the only use, and unlimited for a name used more than once."""
+    uses: dict[str, ElementUse] = {}
+    for use in _uses(particle):
+        uses[use.element.name] = use
+    counts = Counter(local(name) for name in uses)
+    result = {}
+    for index, (name, use) in enumerate(uses.items()):
+        key = local(name) if counts[local(name)] == 1 else name
+        result[name] = Slot(key, use.element, use.min, use.max, chr(_FIRST_SYMBOL + index))
+    return result
+
+
+def _node(particle: Particle, by_name: Mapping[str, Slot]) -> FormNode:
+    if isinstance(particle, ElementUse):
+        return by_name[particle.element.name]
+    if isinstance(particle, Wildcard):
+        return AnySlot(particle)
+    if particle.max != 1:
+        return _items("$items", particle, by_name, mixed=False)
+    return Block(particle.kind, tuple(_node(item, by_name) for item in particle.items), particle.min > 0)
+
+
+def _items(key: str, particle: Particle | None, by_name: Mapping[str, Slot], mixed: bool) -> Items:
+    names = dict.fromkeys(use.element.name for use in _uses(particle))
+    required = particle is not None and not _emptiable(particle)
+    found = tuple(by_name[name] for name in names)
+    return Items(key, found, tuple(_wildcards(particle)), _pattern(particle, by_name), required, mixed)
+
+
+def _pattern(particle: Particle | None, by_name: Mapping[str, Slot]) -> str:
+    """The content model as a regular expression. Repeated groups do not backtrack: XML Schema's unique particle attribution
+    means they never need to."""
+    if particle is None:
+        return ""
+    if isinstance(particle, ElementUse):
+        return by_name[particle.element.name].symbol + _times(particle)
+    if isinstance(particle, Wildcard):
+        return WILDCARD_SYMBOL + _times(particle)
+    inner = [_pattern(item, by_name) for item in particle.items]
+    if particle.kind == "all":
+        return f"(?:{'|'.join(inner)})*+"
+    joined = "|".join(inner) if particle.kind == "choice" else "".join(inner)
+    times = _times(particle)
+    return f"(?:{joined}){times}{'+' if times else ''}"
+
+
+def _times(particle: Particle) -> str:
+    high = "" if particle.max is None else min(particle.max, _MAX_REPEAT)
+    if (particle.min, high) == (1, 1):
+        return ""
+    return f"{{{min(particle.min, _MAX_REPEAT)},{high}}}"
+
+
+# --- what an operation reaches ---------------------------------------------------------------------------------------
+
+
+def has_wildcard(type: Type) -> bool:
+    return isinstance(type, ComplexType) and (type.key == ANY_TYPE or any(True for _ in _wildcards(type.content)))
+
+
+def reachable(keys: Iterable[str], types: Mapping[str, Type], derived: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Every type key that values of these types may contain, missing ones included."""
+    found: dict[str, None] = {}
+    pending = list(keys)
+    while pending:
+        key = pending.pop()
+        if key in found:
+            continue
+        found[key] = None
+        type = types.get(key)
+        if isinstance(type, ComplexType):
+            pending += derived.get(key, ())
+            pending += [use.element.type for use in _uses(type.content)]
+    return list(found)
+
+
+def message_types(message: Message | None) -> list[str]:
+    return [element.type for element in (*message.body, *message.headers)] if message else []
+
+
+def operation_types(operation: Operation) -> list[str]:
+    return [*message_types(operation.input), *message_types(operation.output), *(e.type for e in operation.faults.values())]
+
+
+def obstacle(
+    operation: Operation, types: Mapping[str, Type], derived: Mapping[str, tuple[str, ...]], broken: Mapping[str, str]
+) -> str:
+    """Why an operation cannot be offered, or "" when it can."""
+    for key in reachable(operation_types(operation), types, derived):
+        type = types.get(key)
+        if type is None:
+            return broken.get(key, f"type {key} cannot be built")
+        if isinstance(type, ComplexType) and type.abstract and not derived.get(key):
+            return f"type {key} is abstract and nothing is derived from it"
+        if isinstance(type, ComplexType) and type.name and type.name.startswith("{http://schemas.xmlsoap.org/soap/encoding/}"):
+            return f"it uses the SOAP encoding type {local(type.name)}"
+    return ""
+
+
+def type_of(contract: Contract, element: Element) -> Type:
+    return contract.types[element.type]

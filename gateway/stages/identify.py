@@ -1,0 +1,26 @@
+"""Who is calling: the principal comes from a verified credential and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gateway.exchange import Exchange, Reply
+from gateway.pipeline import Handler, Phase, Stage
+from gateway.ports import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Require a bearer token or an API key."""
+
+    phase: ClassVar[Phase] = Phase.IDENTIFY
+
+    def build(self, runtime: Runtime) -> Stage:
+        principal_of = runtime.authenticator.principal
+
+        async def identify(exchange: Exchange, call_next: Handler) -> Reply:
+            exchange.principal = await principal_of(exchange.request.headers)
+            return await call_next(exchange)
+
+        return identify

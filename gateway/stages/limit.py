@@ -1,0 +1,98 @@
+"""How often: the satellite's own limits, the route's, and the satellite's on this route, taken together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+
+from gateway.config.rate import parse_rate
+from gateway.config.values import wrong
+from gateway.errors import TooManyRequests
+from gateway.exchange import Exchange, Headers, Reply
+from gateway.pipeline import Handler, Phase, Stage
+from gateway.ports import Limit as Bound
+from gateway.ports import Quote, Runtime
+
+
+def _rate(text: Any) -> tuple[int, float, int]:
+    """``200/s`` or ``200/s burst 400`` to count, period and burst."""
+    if not isinstance(text, str):
+        raise wrong(f"is {text!r}", "write a rate such as 100/s, or 100/s burst 200")
+    rate, _, burst = text.partition("burst")
+    count, period = parse_rate(rate)
+    if not burst:
+        return count, period, count
+    if not burst.strip().isdecimal() or int(burst) < 1:
+        raise wrong(f"has the burst {burst.strip()!r}", "write a whole number of calls, such as 100/s burst 200")
+    return count, period, int(burst)
+
+
+Rate = Annotated[
+    tuple[int, float, int], BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["100/s", "100/s burst 200"]})
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often this route may be called, beside the limits a satellite has of its own.
+
+    :param all: all callers together, such as ``200/s`` or ``200/s burst 400``.
+    :param each: each caller on this route.
+    """
+
+    all: Rate | None = None
+    each: Rate | None = None
+    phase: ClassVar[Phase] = Phase.LIMIT
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    def build(self, runtime: Runtime) -> Stage:
+        whole = Bound("route", *self.all) if self.all else None
+        each = Bound("satellite-route", *self.each) if self.each else None
+        limits_of, take = runtime.limits_of, runtime.counters.take
+
+        async def limit(exchange: Exchange, call_next: Handler) -> Reply:
+            subject = exchange.principal.subject if exchange.principal else ""
+            charges = [(own, subject) for own in limits_of(subject)]
+            if whole is not None:
+                charges.append((whole, exchange.operation))
+            if each is not None:
+                charges.append((each, f"{exchange.operation} {subject}"))
+            if not charges:
+                return await call_next(exchange)
+            quotes = await take(charges)
+            refusal = max((q for q in quotes if not q.allowed), key=_wait, default=None)
+            if refusal is not None:
+                raise too_many(refusal, quotes)
+            reply = await call_next(exchange)
+            reply.headers += rate_headers(quotes)
+            return reply
+
+        return limit
+
+
+def _wait(quote: Quote) -> float:
+    return quote.retry_after
+
+
+def too_many(refusal: Quote, quotes: Sequence[Quote]) -> TooManyRequests:
+    headers = {name.decode(): value.decode() for name, value in rate_headers(quotes)}
+    headers["retry-after"] = str(max(1, ceil(refusal.retry_after)))
+    limit = refusal.limit
+    detail = f"The limit '{limit.name}' allows {limit.count} calls per {_period(limit.period)}."
+    return TooManyRequests(detail, headers=headers)
+
+
+def _period(seconds: float) -> str:
+    return {1: "second", 60: "minute", 3600: "hour", 86400: "day"}.get(int(seconds), f"{seconds:g} seconds")
+
+
+def rate_headers(quotes: Sequence[Quote]) -> Headers:
+    """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers): q calls per w seconds; r left, t seconds
+    until the limit is whole again."""
+    policy = ", ".join([f'"{q.limit.name}";q={q.limit.count};w={ceil(q.limit.period)}' for q in quotes])
+    state = ", ".join([f'"{q.limit.name}";r={q.remaining};t={ceil(q.reset)}' for q in quotes])
+    return [(b"ratelimit-policy", policy.encode("ascii")), (b"ratelimit", state.encode("ascii"))]

@@ -1,0 +1,120 @@
+"""The outermost stage: whatever happens inside becomes one reply, one count and one line in the access log.
+
+This is the public part's edge in the sense of rule 7: the only place there that catches every exception.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import structlog
+
+from gateway.errors import Internal, Problem
+from gateway.exchange import Exchange, Reply
+from gateway.pipeline import Handler, Phase, Stage
+from gateway.ports import Runtime
+
+log = structlog.get_logger()
+
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?\Z")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}\Z")
+_ids = random.Random(os.urandom(16))
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Give the call its request id and trace, render problems, count, and log."""
+
+    phase: ClassVar[Phase] = Phase.OBSERVE
+
+    def build(self, runtime: Runtime) -> Stage:
+        count = runtime.telemetry.count
+        write = runtime.telemetry.access
+
+        async def observe(exchange: Exchange, call_next: Handler) -> Reply:
+            started = time.perf_counter()
+            identify_call(exchange)
+            problem: Problem | None = None
+            try:
+                reply = await call_next(exchange)
+            except Problem as error:
+                problem = error
+                reply = problem_reply(error, exchange)
+                log_problem(error, exchange)
+            except Exception as error:
+                problem = Internal()
+                reply = problem_reply(problem, exchange)
+                log.error("call.broke", request_id=exchange.id, operation=exchange.operation, exc_info=error)
+            seconds = time.perf_counter() - started
+            count(exchange.operation, exchange.version, reply.status, seconds)
+            write(access_entry(exchange, reply, problem, seconds))
+            reply.headers.append((b"x-request-id", exchange.id.encode()))
+            reply.headers.append((b"traceparent", exchange.trace))
+            return reply
+
+        return observe
+
+
+def identify_call(exchange: Exchange) -> None:
+    """Take over the caller's request id and trace where they are well formed (W3C Trace Context), else make new ones."""
+    trace_id, flags = b"", b"01"
+    for name, value in exchange.request.headers:
+        if name == b"x-request-id" and _REQUEST_ID.match(value):
+            exchange.id = value.decode("ascii")
+        elif name == b"traceparent" and (match := _TRACEPARENT.match(value)):
+            trace_id, flags = match[1], match[2]
+    if not exchange.id:
+        exchange.id = "%032x" % _ids.getrandbits(128)
+    exchange.trace = b"00-%b-%016x-%b" % (trace_id or b"%032x" % (_ids.getrandbits(128) | 1), _ids.getrandbits(64) | 1, flags)
+
+
+def problem_reply(problem: Problem, exchange: Exchange) -> Reply:
+    """A problem as RFC 9457 members. The request id is the occurrence's ``instance``."""
+    headers = [(b"content-type", b"application/problem+json")]
+    headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in problem.headers.items()]
+    status = problem.status
+    return Reply(status, headers, value=problem.document(f"urn:request:{exchange.id}"))
+
+
+def log_problem(problem: Problem, exchange: Exchange) -> None:
+    if problem.__cause__ is None and problem.origin == "client":
+        return
+    event = log.warning if problem.origin == "upstream" else log.info
+    cause = problem.__cause__
+    event(
+        "call.failed",
+        request_id=exchange.id,
+        operation=exchange.operation,
+        problem=problem.slug,
+        detail=problem.detail,
+        cause=f"{type(cause).__name__}: {cause}"[:300] if cause else None,
+    )
+
+
+def access_entry(exchange: Exchange, reply: Reply, problem: Problem | None, seconds: float) -> dict[str, object]:
+    request, principal = exchange.request, exchange.principal
+    entry: dict[str, object] = {
+        "event": "call.finished",
+        "at": time.time(),
+        "request_id": exchange.id,
+        "method": request.method,
+        "path": request.path,
+        "operation": exchange.operation,
+        "version": exchange.version,
+        "status": reply.status,
+        "ms": round(seconds * 1000, 3),
+        "peer": request.peer,
+    }
+    if principal is not None:
+        entry["subject"] = principal.subject
+        entry["tenant"] = principal.tenant
+    if problem is not None:
+        entry["problem"] = problem.slug
+    if exchange.notes:
+        entry |= exchange.notes
+    return entry

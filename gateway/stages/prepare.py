@@ -1,0 +1,102 @@
+"""Read the request, check it against the contract, and have the upstream's request ready before anything is recorded or sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+from urllib.parse import parse_qsl
+
+from gateway.errors import BadRequest, FieldError, Unprocessable, UnsupportedMediaType
+from gateway.exchange import Exchange, Reply, Request
+from gateway.pipeline import Handler, Phase, Stage
+from gateway.ports import Operation, Runtime
+from gateway.protocols import json_http
+
+MAX_PARAMETERS = 100
+"""More query parameters than any form has; the limit nginx and PHP admins know is of this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Read a JSON body (or the parameters, for methods without one), validate and map it.
+
+    :param operation: what the route calls.
+    :param reads: ``json`` reads a body, ``parameters`` takes path and query, ``nothing`` leaves the body to be streamed.
+    :param depth: deepest nesting of the JSON body.
+    """
+
+    operation: Operation
+    reads: Literal["json", "parameters", "nothing"]
+    depth: int = 64
+    phase: ClassVar[Phase] = Phase.REQUEST
+
+    def build(self, runtime: Runtime) -> Stage:
+        prepare_outgoing, depth = self.operation.prepare, self.depth
+
+        async def prepare_json(exchange: Exchange, call_next: Handler) -> Reply:
+            require_json(exchange.request)
+            value = json_http.loads(await exchange.request.body.read(), depth=depth)
+            exchange.value = with_parameters(value, exchange) if exchange.params or exchange.request.query else value
+            exchange.outgoing = prepare_outgoing(exchange)
+            return await call_next(exchange)
+
+        async def prepare_parameters(exchange: Exchange, call_next: Handler) -> Reply:
+            exchange.value = parameters(exchange)
+            try:
+                exchange.outgoing = prepare_outgoing(exchange)
+            except Unprocessable as error:
+                raise Unprocessable(error.detail, errors=[at_parameter(e, exchange) for e in error.errors]) from error
+            return await call_next(exchange)
+
+        async def prepare_nothing(exchange: Exchange, call_next: Handler) -> Reply:
+            exchange.outgoing = prepare_outgoing(exchange)
+            return await call_next(exchange)
+
+        return {"json": prepare_json, "parameters": prepare_parameters, "nothing": prepare_nothing}[self.reads]
+
+
+def require_json(request: Request) -> None:
+    """Raises ``UnsupportedMediaType`` unless the body says it is JSON (RFC 9110 section 8.3)."""
+    kind = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        raise UnsupportedMediaType("Send the body as Content-Type: application/json.", headers={"accept": "application/json"})
+    if (request.header(b"content-encoding") or b"identity").lower() != b"identity":
+        raise UnsupportedMediaType("Send the body without a Content-Encoding.", headers={"accept-encoding": "identity"})
+
+
+def parameters(exchange: Exchange) -> dict[str, object]:
+    """Path and query parameters as one object of strings. A name given twice has no single meaning and is refused."""
+    query = exchange.request.query
+    values: dict[str, object] = dict(exchange.params)
+    if not query:
+        return values
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+    except ValueError as error:
+        raise BadRequest("The query cannot be read.") from error
+    twice = []
+    for name, value in pairs:
+        if name in values:
+            twice.append(FieldError(f"query/{name}", "is given twice"))
+        values[name] = value
+    if twice:
+        raise Unprocessable(errors=twice)
+    return values
+
+
+def with_parameters(value: object, exchange: Exchange) -> object:
+    """A body together with the parameters of its path. The body may repeat a path parameter only with the same value."""
+    wrong = [FieldError(f"query/{name}", "is not known here") for name, _ in parse_qsl(exchange.request.query)]
+    if isinstance(value, dict):
+        for name, given in exchange.params.items():
+            if value.setdefault(name, given) != given:
+                wrong.append(FieldError(f"/{name}", "is not what the path says"))
+    if wrong:
+        raise Unprocessable(errors=wrong)
+    return value
+
+
+def at_parameter(error: FieldError, exchange: Exchange) -> FieldError:
+    """An error in an object made of parameters, in the caller's terms: ``/from`` is ``query/from``."""
+    name = error.pointer.removeprefix("/")
+    return FieldError(f"{'path' if name in exchange.params else 'query'}/{name}", error.detail)

@@ -1,0 +1,22 @@
+"""An ERP's "no" as the problem its caller can act on: missing is 404, in conflict is 409, the rest is 422."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.errors import RefusedConflict, RefusedInvalid, RefusedMissing, Refused
+
+BY_STATUS: Mapping[int, type[Refused]] = {400: RefusedInvalid, 404: RefusedMissing, 409: RefusedConflict, 422: Refused}
+
+
+def refused(fault: Refused, statuses: Mapping[str, int]) -> Refused:
+    """A declared SOAP fault under the status its route gives it (``faults: {NotFound: 404}``)."""
+    told = fault.extensions.get("fault")
+    name = told.get("name") if isinstance(told, dict) else None
+    kind = BY_STATUS[statuses.get(str(name), 422)]
+    return kind(fault.detail, errors=fault.errors, extensions=fault.extensions)
+
+
+def refused_status(status: int, detail: str) -> Refused:
+    """A REST upstream's 4xx. ``detail`` is what the upstream itself wrote for its caller, or empty."""
+    return BY_STATUS.get(status, Refused)(detail)

@@ -1,0 +1,174 @@
+"""A REST operation as a route ends in it: passed through as it is, or translated by field tables.
+
+Passed through, bodies stream in both directions and only headers that may cross do. Mapped, both bodies are JSON values. A 5xx never
+reaches the satellite as the ERP wrote it; a 4xx does so only where the route is a pass-through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from gateway.errors import BadAnswer, BadRequest, FaultServer, FieldError, Unprocessable
+from gateway.exchange import Exchange, Headers, Outgoing, Reply
+from gateway.ports import Client, Incoming
+from gateway.protocols import json_http
+from gateway.upstreams.headers import DEFAULT_FORWARD, answerable, forwardable
+from gateway.upstreams.refusals import refused_status
+from gateway.upstreams.table import Table
+
+WHOLE = 64 * 1024
+"""A pass-through answer of at most this size is read whole: one write to the satellite instead of several."""
+
+_OWN = (b"traceparent", b"x-request-id")
+
+
+class Target:
+    """The upstream's path with its parameters: ``/items/{sku}``."""
+
+    def __init__(self, template: str) -> None:
+        self._parts = re.split(r"\{(\w+)\}", template)
+        self.names = tuple(self._parts[1::2])
+
+    def fill(self, values: Mapping[str, object]) -> str:
+        """Percent-encoded, so that a value can never become a path segment of its own. Raises ``Unprocessable``."""
+        text = [self._parts[0]]
+        for name, literal in zip(self.names, self._parts[2::2], strict=True):
+            value = values.get(name)
+            if not isinstance(value, str | int) or value in ("", ".", ".."):
+                raise Unprocessable(errors=[FieldError(f"/{name}", "cannot stand in a path")])
+            text += [quote(str(value), safe=""), literal]
+        return "".join(text)
+
+
+@dataclass(frozen=True, slots=True)
+class PassThrough:
+    """Implements ``gateway.ports.Operation`` for a REST upstream without field tables."""
+
+    client: Client
+    method: str
+    target: Target
+    timeout: float | None = None
+    safe: bool = False
+    forward: frozenset[bytes] = DEFAULT_FORWARD
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def prepare(self, exchange: Exchange) -> Outgoing:
+        request = exchange.request
+        target = self.target.fill(exchange.params)
+        if request.query:
+            target = f"{target}?{request.query}"
+        headers = forwardable(request.headers, self.forward)
+        headers += self.headers
+        headers.append((b"x-request-id", exchange.id.encode("ascii")))
+        headers.append((b"traceparent", exchange.trace))
+        body = request.body.chunks() if has_body(request.headers) else b""
+        return Outgoing(self.method, target, headers, body, self.safe)
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        incoming = await self.client.send(outgoing, timeout=self.timeout)
+        if incoming.status >= 500:
+            await incoming.aclose()
+            raise FaultServer("The ERP answered with an error.")
+        headers = answerable(incoming.headers)
+        if fits_whole(incoming.headers):
+            return Reply(incoming.status, headers, body=await incoming.read())
+        return Reply(incoming.status, headers, body=incoming.chunks())
+
+    def request_schema(self) -> dict[str, Any] | None:
+        return None
+
+    def answer_schema(self) -> dict[str, Any] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RestOperation:
+    """Implements ``gateway.ports.Operation`` for a REST upstream with field tables. Mapped fields that the path does not
+    take become the JSON body, or the query of a method without one."""
+
+    client: Client
+    method: str
+    target: Target
+    table: Table
+    status: int = 200
+    timeout: float | None = None
+    safe: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def prepare(self, exchange: Exchange) -> Outgoing:
+        mapped = self.table.request(exchange.value) if self.table.request else exchange.value
+        values = mapped if isinstance(mapped, dict) else {}
+        target = self.target.fill(values)
+        rest = {name: value for name, value in values.items() if name not in self.target.names}
+        body = b""
+        if self.method in ("GET", "DELETE"):
+            target = f"{target}?{urlencode(rest)}" if rest else target
+        else:
+            body = json_http.dumps(rest if isinstance(mapped, dict) else mapped)
+        headers = [*self.headers, (b"x-request-id", exchange.id.encode("ascii")), (b"traceparent", exchange.trace)]
+        return Outgoing(self.method, target, headers, body, self.safe)
+
+    async def send(self, outgoing: Outgoing) -> Reply:
+        incoming = await self.client.send(outgoing, timeout=self.timeout)
+        data = await incoming.read()
+        if incoming.status in (401, 403, 407):
+            raise FaultServer("The ERP does not accept the gateway's credentials.")
+        if incoming.status >= 500:
+            raise FaultServer("The ERP answered with an error.")
+        if incoming.status >= 400:
+            raise refused_status(incoming.status, told(incoming, data))
+        value = read_json(incoming, data)
+        if self.table.answer is not None:
+            value = self.table.answer(value)
+        return Reply(self.status, value=value)
+
+    def request_schema(self) -> dict[str, Any] | None:
+        return self.table.request_schema()
+
+    def answer_schema(self) -> dict[str, Any] | None:
+        return self.table.answer_schema()
+
+
+def has_body(headers: Headers) -> bool:
+    for name, value in headers:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False
+
+
+def fits_whole(headers: Headers) -> bool:
+    """Small, of known size, and not compressed."""
+    size = -1
+    for name, value in headers:
+        if name == b"content-length":
+            size = int(value) if value.isdigit() else -1
+        elif name == b"content-encoding":
+            return False
+    return 0 <= size <= WHOLE
+
+
+def read_json(incoming: Incoming, data: bytes) -> object:
+    """An answer's JSON value. Raises ``BadAnswer``."""
+    if 300 <= incoming.status < 400:
+        raise BadAnswer("The ERP answered with a redirection.")
+    try:
+        return json_http.loads(data)
+    except BadRequest as error:
+        raise BadAnswer("The ERP's answer is not JSON.") from error
+
+
+def told(incoming: Incoming, data: bytes) -> str:
+    """What an upstream's problem document (RFC 9457) says to its caller, at most a sentence or two."""
+    kinds = [value.partition(b";")[0].strip() for name, value in incoming.headers if name == b"content-type"]
+    if kinds != [b"application/problem+json"]:
+        return ""
+    try:
+        problem = json_http.loads(data)
+    except BadRequest:
+        return ""
+    detail = problem.get("detail") if isinstance(problem, dict) else None
+    return detail[:300] if isinstance(detail, str) and detail.isprintable() else ""

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import BadRequest
+from gateway.upstreams.framing import AnswerParser, FramingError, check_request_line, request_framing, request_head, sendable
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def parser(*, head_only=False, answer_limit=10_000, head_limit=4096):
+    return AnswerParser(head_only=head_only, answer_limit=answer_limit, head_limit=head_limit)
+
+
+def pieces(data, cuts):
+    places = sorted({cut % (len(data) + 1) for cut in cuts})
+    return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True) if data[a:b]]
+
+
+def read(data, cuts=(), **settings):
+    """What the parser makes of an answer delivered in pieces; the end of the connection follows."""
+    answer = parser(**settings)
+    body = b""
+    for piece in pieces(data, cuts):
+        answer.feed(piece)
+        body += answer.take()
+    answer.feed_eof()
+    return answer.status, answer.headers, body, answer.reusable
+
+
+cuts = st.lists(st.integers(0, 10_000), max_size=12)
+bodies = st.binary(max_size=500)
+
+
+@given(bodies, cuts, st.sampled_from([b"", b"\r\n", b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]))
+def test_length_framing_survives_any_cut(body, cuts, excess):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX: y \r\n\r\n" % len(body)
+    headers = [(b"content-length", b"%d" % len(body)), (b"x", b"y")]
+    assert read(head + body + excess, cuts) == (200, headers, body, not excess)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=100), max_size=6),
+    cuts,
+    st.sampled_from([b"", b"\r\n", b"x", CHUNKED + b"1\r\nz\r\n0\r\n\r\n"]),
+)
+def test_chunked_framing_survives_any_cut(chunks, cuts, excess):
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    status, headers, body, reusable = read(CHUNKED + coded + excess, cuts)
+    assert (status, headers, body) == (200, [], b"".join(chunks))
+    assert reusable == (not excess)
+
+
+@given(st.binary(max_size=400), cuts)
+def test_noise_never_ends_in_anything_but_a_framing_error(noise, cuts):
+    for prefix in (b"", b"HTTP/1.1 200 OK\r\n", CHUNKED):
+        with pytest.raises(FramingError) if not prefix else _maybe():
+            read(prefix + noise, cuts)
+
+
+class _maybe:  # noqa: N801
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *rest):
+        return kind is not None and issubclass(kind, FramingError)
+
+
+@given(cuts)
+def test_junk_without_an_end_is_refused_at_once(cuts):
+    for junk in (b"HTTP/1.1 200 OK\ncontent", b"SSH-2.0", b"\x16\x03\x01", b"\r\n", b"HTTP/2"):
+        answer = parser()
+        with pytest.raises(FramingError):
+            for piece in pieces(junk, cuts):
+                answer.feed(piece)
+
+
+def test_an_answer_to_head_or_without_content_ends_with_its_head():
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
+    assert read(head, head_only=True)[2:] == (b"", True)
+    assert read(head + b"x", head_only=True)[2:] == (b"", False)
+    assert read(b"HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n")[2:] == (b"", True)
+    assert read(b"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n")[2:] == (b"", True)
+
+
+def test_interim_answers_are_passed_over_but_counted():
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"
+    assert read(interim * 8 + final) == (200, [(b"content-length", b"1")], b"x", True)
+    with pytest.raises(FramingError, match="status"):
+        read(interim * 9 + final)
+
+
+def test_chunks_may_not_cost_more_than_they_carry():
+    with pytest.raises(FramingError, match="larger"):
+        read(CHUNKED + b"1;" + b"e" * 3000 + b"\r\nx\r\n" + b"1;" + b"e" * 3000 + b"\r\nx\r\n")
+    with pytest.raises(FramingError, match="larger"):
+        read(CHUNKED + b"0\r\n" + b"t: x\r\n" * 2000 + b"\r\n")
+    assert read(CHUNKED + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n")[2] == b"x" * 5000
+
+
+def test_a_second_answer_adds_nothing_to_the_first():
+    answer = parser()
+    answer.feed(CHUNKED + b"1\r\na\r\n0\r\n\r\n" + CHUNKED + b"4\r\nevil\r\n0\r\n\r\n")
+    assert answer.complete
+    assert answer.take() == b"a"
+    assert not answer.reusable
+    answer.feed(b"more")
+    assert answer.take() == b""
+
+
+def test_headers_are_the_requests_business_only_so_far():
+    given = [
+        (b"accept", b"a\tb \xe4"),
+        (b"host", b"x"),
+        (b"te", b"trailers"),
+        (b"content-length", b"1"),
+        (b"expect", b"100-continue"),
+    ]
+    assert sendable(given) == [(b"accept", b"a\tb \xe4")]
+    assert sendable([]) == []
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_a_header_stays_one_header(name, value):
+    try:
+        headers = sendable([(name, value)])
+    except BadRequest:
+        return
+    head = request_head("GET", "/", b"erp", None, headers)
+    assert head.count(b"\n") == head.count(b"\r\n") == 3 + len(headers)
+    assert b"\0" not in head
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_request_line_stays_one_line(method, target):
+    try:
+        check_request_line(method, target)
+    except BadRequest:
+        return
+    assert request_head(method, target, b"erp", None, []).split(b"\r\n")[0].split(b" ") == [
+        method.encode(),
+        target.encode(),
+        b"HTTP/1.1",
+    ]
+
+
+def test_framing_of_requests():
+    async def stream():
+        yield b""
+
+    assert request_framing("GET", b"", []) is None
+    assert request_framing("PATCH", b"", []) == (b"content-length", b"0")
+    assert request_framing("POST", stream(), []) == (b"transfer-encoding", b"chunked")
+    assert request_framing("POST", stream(), [(b"content-length", b"7"), (b"content-length", b"7")]) == (b"content-length", b"7")
