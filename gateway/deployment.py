@@ -1,5 +1,5 @@
-"""The files of a deployment, read and checked each for itself. What they say about each other is checked where they are built into
-a snapshot. Every finding of every file is collected; nothing here stops at the first.
+"""The files of a deployment, read and checked each for itself. What they say about each other is checked where they are built
+into a snapshot. Every finding of every file is collected; nothing here stops at the first.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def read_deployment(path: Path) -> Deployment:
     findings = Findings()
     source = findings.attempt(read_source, path, name=path.name)
     gateway = findings.attempt(validate, source, Gateway) if source else None
-    shown = gateway or Gateway.model_construct()
+    shown = gateway or Gateway.model_construct(upstreams={})
     resources = _resources(folder, shown.routes, findings)
     policy = findings.attempt(_policy, folder, shown.policies)
     model = findings.attempt(_model, folder, shown.policies)
@@ -99,7 +99,8 @@ def read_deployment(path: Path) -> Deployment:
     )
     tables = _tables(folder, shown.transformers, findings)
     scripts = sorted((folder / shown.transformers).glob("*.py"))
-    functions = findings.attempt(load_functions, scripts)
+    shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
+    functions = findings.attempt(load_functions, scripts, names=shown_scripts)
     findings.raise_if_any()
     if not (source and gateway and policy and model and satellites is not None and functions is not None):
         raise AssertionError("a part is missing without a finding")

@@ -239,5 +239,5 @@ class ConfigError(Exception):
     """A deployment that must not go live. Carries every finding, sorted by place."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self.findings = tuple(sorted(findings))
+        self.findings = tuple(sorted(set(findings)))
         super().__init__("\n".join(map(str, self.findings)))

@@ -1,7 +1,7 @@
 """The snapshot that is live, and the stores that outlive it.
 
-A reload builds a whole new snapshot in a thread and swaps one reference. A build that fails changes nothing: the old snapshot stays,
-the log says so at once, and health says so until it is mended.
+A reload builds a whole new snapshot in a thread and swaps one reference. A build that fails changes nothing: the old snapshot
+stays, the log says so at once, and health says so until it is mended.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.config.gateway import Upstream
@@ -17,7 +17,10 @@ from gateway.config.routes import METHODS, OperationBase
 from gateway.config.source import Place
 from gateway.deployment import Deployment, Findings, Resource
 from gateway.errors import ConfigError
-from gateway.mapping import AnswerMap, RequestMap, compile_answer, compile_request
+from gateway.exchange import Headers
+from gateway.mapping import Leaf, compile_answer, compile_request, run_examples
+from gateway.mapping import Table as FieldTable
+from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
 from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolve
 from gateway.protocols.soap import Operation as SoapEntry
@@ -109,9 +112,8 @@ class Operations:
             raise ConfigError([resource.source.finding((*place, "call"), what, _nearest(config.call, known))]) from error
         codec: Codec = compile_operation(contract, entry)
         table = self._table(resource, place, config, contract, entry)
-        reads: Reads = "parameters" if config.method in ("GET", "DELETE") else "json"
+        reads = _reads(config)
         client, target = self._clients[name]
-        secrets = {key: value.get_secret_value() for key, value in upstream.headers.items()}
         coerce = coercer(request_schema(contract, entry)) if reads == "parameters" and table.request is None else None
         operation = SoapOperation(
             codec,
@@ -121,7 +123,7 @@ class Operations:
             status=config.success,
             timeout=config.timeout,
             safe=config.method == "GET",
-            headers=request_headers(codec, secrets),
+            headers=request_headers(codec, _secret_headers(upstream)),
             faults=config.faults,
             coerce=coerce,
         )
@@ -138,13 +140,13 @@ class Operations:
         method, target = match[1], Target(match[2])
         client, _ = self._clients[name]
         table = self._table(resource, place, config, None, None)
-        secrets = tuple((k.lower().encode(), v.get_secret_value().encode("latin-1")) for k, v in upstream.headers.items())
+        secrets = tuple(_secret_headers(upstream))
         safe = method == "GET"
         if table.request is None and table.answer is None:
             self._check_parameters(resource, place, config, target)
             forward = DEFAULT_FORWARD | {header.lower().encode() for header in upstream.forward}
             return PassThrough(client, method, target, config.timeout, safe, forward, secrets), "nothing"
-        reads: Reads = "parameters" if config.method in ("GET", "DELETE") else "json"
+        reads = _reads(config)
         return RestOperation(client, method, target, table, config.success, config.timeout, safe, secrets), reads
 
     def _check_parameters(self, resource: Resource, place: Place, config: OperationBase, target: Target) -> None:
@@ -159,31 +161,56 @@ class Operations:
     def _table(
         self, resource: Resource, place: Place, config: OperationBase, contract: Contract | None, entry: SoapEntry | None
     ) -> Table:
-        request = self._map(resource, place, config.request or config.mapping, config, compile_request, contract, entry)
-        answer = self._map(resource, place, config.answer or config.mapping, config, compile_answer, contract, entry)
+        request, answer = None, None
+        wanted = self._field_table(resource, place, config, "request")
+        if wanted is not None:
+            leaf = partial(_leaf, contract, entry, "request") if contract and entry else None
+            path = re.findall(r"\{(\w+)\}", config.path)
+            body = _reads(config) == "json"
+            request = compile_request(wanted, functions=self._deployment.functions, leaf=leaf, path=path, body=body)
+            self._findings.errors.extend(run_examples(wanted, request, None))
+        wanted = self._field_table(resource, place, config, "answer")
+        if wanted is not None:
+            leaf = partial(_leaf, contract, entry, "answer") if contract and entry else None
+            answer = compile_answer(wanted, functions=self._deployment.functions, leaf=leaf)
+            self._findings.errors.extend(run_examples(wanted, None, answer))
         if contract is None or entry is None:
             return Table(request, answer)
         return Table(request, answer, partial(request_schema, contract, entry), partial(answer_schema, contract, entry))
 
-    def _map(
-        self,
-        resource: Resource,
-        place: Place,
-        name: str | None,
-        config: OperationBase,
-        compile_map: Callable[..., Any],
-        contract: Contract | None,
-        entry: SoapEntry | None,
-    ) -> Any:
+    def _field_table(self, resource: Resource, place: Place, config: OperationBase, direction: Direction) -> FieldTable | None:
+        key = direction if getattr(config, direction) else "mapping"
+        name = getattr(config, key)
         if name is None:
             return None
         tables = self._deployment.tables
         if name not in tables:
-            key = next(key for key in ("request", "answer", "mapping") if getattr(config, key) == name)
             raise ConfigError([resource.source.finding((*place, key), f"no field table '{name}'", _nearest(name, tables))])
-        direction = "request" if compile_map is compile_request else "answer"
-        leaf = partial(resolve, contract, entry, direction) if contract is not None and entry is not None else None
-        return compile_map(tables[name], functions=self._deployment.functions, leaf=leaf)
+        return tables[name]
+
+
+def _secret_headers(upstream: Upstream) -> Headers:
+    return [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in upstream.headers.items()]
+
+
+def _leaf(contract: Contract, entry: SoapEntry, direction: Direction, path: str) -> Leaf | None:
+    """What the contract says about an ERP path, in the field tables' terms. ``[]`` is put where the contract repeats, whatever the
+    path says, so that a table's mistake can be told with its remedy."""
+    spelled, found = "", None
+    for name in path.replace("[]", "").split("."):
+        spelled = f"{spelled}.{name}" if spelled else name
+        found = resolve(contract, entry, direction, spelled)
+        if found is None:
+            return None
+        if found.repeated:
+            spelled += "[]"
+    if found is None:
+        return None
+    return Leaf(spelled, found.builtin, found.max_length, found.enumeration or (), found.nillable)
+
+
+def _reads(config: OperationBase) -> Reads:
+    return "parameters" if config.method in ("GET", "DELETE") else "json"
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -53,14 +53,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(path: Path, *, only: Part | None = None, ready: Callable[[dict[str, str]], None] | None = None) -> None:
+Ready = Callable[[dict[str, str]], None]
+
+
+def serve(path: Path, *, only: Part | None = None, ready: Ready | None = None, access_log: bool = True) -> None:
     """Run until SIGTERM or SIGINT. ``ready`` is told the addresses once all ports accept. Raises ``ConfigError``."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(path, only=only, ready=ready))
+        runner.run(run(path, only=only, ready=ready, access_log=access_log))
 
 
-async def run(path: Path, *, only: Part | None = None, ready: Callable[[dict[str, str]], None] | None = None) -> None:
-    async with open_stores(path) as stores:
+async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log: bool) -> None:
+    async with open_stores(path, access_log=access_log) as stores:
         live = Live(path, stores)
         gateway = live.snapshot.deployment.gateway
         stop = asyncio.Event()

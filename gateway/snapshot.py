@@ -238,7 +238,7 @@ def _stages(entry: Entry, depth: int) -> Iterator[StageConfig]:
         chosen = getattr(entry.config, name)
         if chosen is not None:
             yield chosen
-    if entry.config.limit is None and not entry.config.public:
+    if getattr(entry.config, "limit", None) is None and not entry.config.public:
         yield LimitStage()
     yield Prepare(entry.call, entry.reads, depth)
 

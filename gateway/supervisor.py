@@ -7,6 +7,7 @@ accepting. uvicorn's own workers dropped calls on SIGTERM when there were two; t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -26,21 +27,22 @@ class Child:
         self.name = name
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def keep(self) -> None:
         """Run until stopped, again and again."""
         loop = asyncio.get_running_loop()
         failures = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = loop.time()
             self._process = await asyncio.create_subprocess_exec(sys.executable, *self._arguments)
             code = await self._process.wait()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             failures = 0 if loop.time() - started > 60 else failures + 1
             log.error("process.died", process=self.name, code=code)
-            await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BACKOFF[min(failures, len(BACKOFF) - 1)])
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -48,7 +50,7 @@ class Child:
 
     async def stop(self) -> None:
         """Drain and end."""
-        self._stopping = True
+        self._stopping.set()
         self.signal(signal.SIGTERM)
         if self._process is not None:
             await self._process.wait()
@@ -67,7 +69,7 @@ async def _supervise(config: Path, processes: int, log_level: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: [child.signal(signal.SIGHUP) for child in children])
+    loop.add_signal_handler(signal.SIGHUP, _signal_all, children, signal.SIGHUP)
     kept = [asyncio.create_task(child.keep()) for child in children]
     await stop.wait()
     for child in children:
@@ -75,3 +77,8 @@ async def _supervise(config: Path, processes: int, log_level: str) -> None:
     for task in kept:
         task.cancel()
     await asyncio.gather(*kept, return_exceptions=True)
+
+
+def _signal_all(children: list[Child], number: signal.Signals) -> None:
+    for child in children:
+        child.signal(number)

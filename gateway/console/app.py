@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.snapshot import Live
+from gateway.live import Live
 from gateway.telemetry import Telemetry
 
 

@@ -18,7 +18,11 @@ local argument, first = 4, 1
 
 local function ahead(key, interval, burst)
   local tat = tats[key] or tonumber(redis.call('GET', key) or 0) or 0
-  return math.min(math.max(tat - now, 0), burst * interval)
+  if tat > now + burst * interval then  -- the limit was changed, or this server's clock set back
+    tats[key] = now + burst * interval
+    return burst * interval
+  end
+  return math.max(tat - now, 0)
 end
 
 for _ = 1, tonumber(ARGV[3]) do
@@ -31,7 +35,7 @@ for _ = 1, tonumber(ARGV[3]) do
     local free = math.floor(burst - used / interval + 0.000001)
     if free < 1 then
       refused = true
-      answer[first + i - 1] = {-1, math.ceil(used)}
+      answer[first + i - 1] = {-1, math.ceil(ahead(key, interval, burst))}
     else
       local tokens = 1 + math.max(0, math.min(most - 1, math.floor((free - 1 - burst / 2) / processes)))
       charged[key] = used + tokens * interval

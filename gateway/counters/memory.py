@@ -33,18 +33,22 @@ class MemoryCounters:
     def __len__(self) -> int:
         return len(self._tats)
 
+    def partitions(self) -> list[Key]:
+        """Limit name and partition of everything remembered."""
+        return list(self._tats)
+
     def take_now(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         """``take`` without awaiting: nothing here ever waits."""
         now = self._monotonic()
         tats = self._tats
         before: list[tuple[Key, float | None]] = []
         quotes = []
-        for limit, partition in limits:
+        for position, (limit, partition) in enumerate(limits):
             key = (limit.name, partition)
             old = tats.get(key)
             charged = gcra.charge(limit, now if old is None else old, now)
             if charged is None:
-                return self._refuse(limits, before, now)
+                return self._refuse(limits, position, before, now)
             before.append((key, old))
             tats[key], quote = charged
             quotes.append(quote)
@@ -59,19 +63,24 @@ class MemoryCounters:
         self._tats.clear()
         self._order.clear()
 
-    def _refuse(self, limits: Sequence[tuple[Limit, str]], before: list[tuple[Key, float | None]], now: float) -> list[Quote]:
-        """Take back what was charged and quote without charging."""
+    def _refuse(
+        self, limits: Sequence[tuple[Limit, str]], refusing: int, before: list[tuple[Key, float | None]], now: float
+    ) -> list[Quote]:
+        """Take back what was charged and quote without charging. ``refusing`` is the position of the limit that said no."""
         for key, old in reversed(before):
             if old is None:
                 del self._tats[key]
             else:
                 self._tats[key] = old
         quotes = []
-        for limit, partition in limits:
+        for position, (limit, partition) in enumerate(limits):
             key = (limit.name, partition)
             if key in self._tats:
                 self._tats[key] = gcra.bounded(limit, self._tats[key], now)
-            quotes.append(gcra.quote(limit, self._tats.get(key, now), now))
+            quote = gcra.quote(limit, self._tats.get(key, now), now)
+            if position == refusing and quote.allowed:
+                quote = Quote(limit, False, 0, quote.reset, limit.period / limit.count)
+            quotes.append(quote)
         return quotes
 
     def _make_room(self, new: list[Key]) -> None:

@@ -39,9 +39,11 @@ class Lease:
     """What this process knows of one partition, all as moments of its own clock, like arrival times in ``gcra``.
 
     ``used`` moves one interval on with every call, ``space`` with every token leased: a call fits while ``used`` stays within
-    ``space``. ``level`` is where Redis stood when last asked. Until ``blocked`` Redis has no token.
+    ``space``. ``level`` is where Redis stood when last asked. Until ``blocked`` Redis has no token. Tokens of another
+    ``interval``, from before the limit was changed, are worth nothing.
     """
 
+    interval: float
     used: float = 0.0
     space: float = 0.0
     level: float = 0.0
@@ -130,9 +132,9 @@ class RedisCounters:
             call.asked = self._charge(limits, self._monotonic(), call.paid, keep=False)
             if call.asked and not await self._ask(call):
                 return self._take_share(limits)
-            if call.refusing:
-                return self._refusal(limits, self._monotonic(), call.refusing)
             quotes = self._take_leased(limits, self._monotonic(), call.paid)
+            if quotes is None and call.refusing:
+                quotes = self._refusal(limits, self._monotonic(), call.refusing)
             if quotes is not None:
                 return quotes
 
@@ -141,7 +143,7 @@ class RedisCounters:
     def _take_leased(self, limits: Sequence[tuple[Limit, str]], now: float, paid: Collection[int]) -> list[Quote] | None:
         lacking = self._charge(limits, now, paid, keep=True)
         if not lacking:
-            return [self._quote(limit, self._leases.get((limit.name, partition)), now) for limit, partition in limits]
+            return [self._quote(limit, self._find(limit, partition), now) for limit, partition in limits]
         refusing = {position for position in lacking if self._is_blocked(limits[position], now)}
         return self._refusal(limits, now, refusing) if refusing else None
 
@@ -152,7 +154,7 @@ class RedisCounters:
         for position, (limit, partition) in enumerate(limits):
             if position in paid:
                 continue
-            lease = self._leases.get((limit.name, partition))
+            lease = self._find(limit, partition)
             interval = limit.period / limit.count
             if lease is None or max(lease.used, now) + (1 - gcra.SLACK) * interval > lease.space:
                 lacking.append(position)
@@ -165,13 +167,13 @@ class RedisCounters:
         return lacking
 
     def _is_blocked(self, limit: tuple[Limit, str], now: float) -> bool:
-        lease = self._leases.get((limit[0].name, limit[1]))
+        lease = self._find(*limit)
         return lease is not None and now < lease.blocked
 
     def _refusal(self, limits: Sequence[tuple[Limit, str]], now: float, refusing: Collection[int]) -> list[Quote]:
         quotes = []
         for position, (limit, partition) in enumerate(limits):
-            lease = self._leases.get((limit.name, partition))
+            lease = self._find(limit, partition)
             quote = self._quote(limit, lease, now)
             if position in refusing:
                 retry_after = max(0.0, lease.blocked - now) if lease else 0.0
@@ -236,7 +238,7 @@ class RedisCounters:
                 limit, partition = call.limits[position]
                 tokens, ahead = next(entries)
                 interval = limit.period / limit.count
-                lease = self._lease((limit.name, partition))
+                lease = self._lease(limit, partition)
                 ahead = min(ahead, limit.burst * interval)
                 lease.level = sent + ahead
                 if tokens > 0:
@@ -249,13 +251,17 @@ class RedisCounters:
             if not call.answer.done():
                 call.answer.set_result(True)
 
-    def _lease(self, key: tuple[str, str]) -> Lease:
-        lease = self._leases.get(key)
+    def _lease(self, limit: Limit, partition: str) -> Lease:
+        lease = self._find(limit, partition)
         if lease is None:
             if len(self._leases) >= self._capacity:
                 self._leases.clear()
-            lease = self._leases[key] = Lease()
+            lease = self._leases[limit.name, partition] = Lease(limit.period / limit.count)
         return lease
+
+    def _find(self, limit: Limit, partition: str) -> Lease | None:
+        lease = self._leases.get((limit.name, partition))
+        return lease if lease is not None and lease.interval == limit.period / limit.count else None
 
     # --- without Redis -----------------------------------------------------------------------------------------------
 
@@ -299,5 +305,5 @@ def _is_entry(entry: Any, batch: int) -> bool:
         and len(entry) == 2
         and all(isinstance(number, int) for number in entry)
         and -1 <= entry[0] <= batch
-        and 0 <= entry[1]
+        and entry[1] >= 0
     )

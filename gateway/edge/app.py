@@ -14,6 +14,7 @@ import orjson
 
 from gateway.edge.body import AsgiBody, Receive
 from gateway.edge.path import canonical
+from gateway.edge.site import SITE
 from gateway.errors import Problem
 from gateway.exchange import ABSENT, Exchange, Reply, Request
 from gateway.pipeline import Handler
@@ -45,7 +46,7 @@ class Edge:
             raise RuntimeError(f"no {scope['type']} here")
         snapshot = self._holder.snapshot
         raw_path: bytes = scope["raw_path"]
-        if not raw_path.startswith(b"/api/") and raw_path in snapshot.site_paths:
+        if not raw_path.startswith(b"/api/") and raw_path.split(b"/", 2)[1] in SITE:
             await self._site(scope, receive, send)
             return
         limits = snapshot.limits

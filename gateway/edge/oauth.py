@@ -118,18 +118,22 @@ class _Endpoints:
         client = read.client if CLIENT.fullmatch(read.client) else "?"
         partitions = [(CLIENT_FAILURES, f"{client} {network}"), (PEER_FAILURES, network)]
         self._throttle.check(partitions)
+        answer = await self._in_turn(issuer, read, partitions)
+        if answer.failed and read.method:
+            await self._throttle.failed(partitions)
+        return answer
+
+    async def _in_turn(self, issuer: TokenIssuer, read: TokenRequest, partitions: Partitions) -> Answer:
         if self._waiting >= CHECKS_WAITING:
             raise Overloaded("Too many token requests at once.", headers={"retry-after": "1"})
         self._waiting += 1
         try:
             async with self._checks:
+                # Those before it in the queue may have used up what was left.
                 self._throttle.check(partitions)
-                answer = await issuer.respond(read)
+                return await issuer.respond(read)
         finally:
             self._waiting -= 1
-        if answer.failed and read.method:
-            await self._throttle.failed(partitions)
-        return answer
 
 
 def _network(request: Request) -> str:

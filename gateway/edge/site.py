@@ -15,13 +15,13 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.edge.openapi import document
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
-from gateway.snapshot import Live
+from gateway.live import Live
 
 ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
 }
-SITE = ("docs", "openapi", "health", "oauth", ".well-known")
+SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
 """First path segments that are the site's; no route may begin with them, for routes live under /api."""
 
 CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"

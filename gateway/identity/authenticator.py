@@ -12,14 +12,12 @@ from typing import NoReturn
 
 import structlog
 
-from gateway.config.identity import Identity
 from gateway.errors import BadRequest, Unauthenticated
 from gateway.exchange import Headers, Principal
-from gateway.identity.issuer import TokenIssuer
 from gateway.identity.jwks import KeyStore
 from gateway.identity.jws import Rejected
 from gateway.identity.satellites import Satellites
-from gateway.identity.tokens import TokenVerifier, external_issuer
+from gateway.identity.tokens import TokenVerifier
 from gateway.ports import Clock
 
 CACHE_SIZE = 10_000
@@ -155,19 +153,3 @@ class HeaderAuthenticator:
         text = "The credential is invalid or has expired"
         challenge = f'Bearer realm="{self._realm}", error="invalid_token", error_description="{text}"'
         raise Unauthenticated(f"{text}.", headers={"www-authenticate": challenge}) from rejected
-
-
-def build_authenticator(
-    identity: Identity, satellites: Satellites, issuer: TokenIssuer | None, keys: KeyStore, clock: Clock
-) -> HeaderAuthenticator:
-    """The authenticator of one snapshot, for what ``identity:`` accepts."""
-    issuers = [external_issuer(config, keys) for config in identity.issuers]
-    if issuer is not None:
-        issuers.append(issuer.trusted())
-    return HeaderAuthenticator(
-        TokenVerifier(issuers, clock),
-        keys,
-        clock,
-        satellites=satellites if identity.api_keys else None,
-        realm=identity.realm,
-    )

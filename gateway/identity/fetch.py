@@ -18,11 +18,11 @@ TIMEOUT = 5.0
 
 
 class KeyFetcher:
-    """A ``Fetch``. Paths are relative to ``folder``, that of ``gateway.yaml``."""
+    """A ``Fetch``. Paths are relative to ``folder``, that of ``gateway.yaml``. Nothing is opened before the first fetch."""
 
-    def __init__(self, folder: Path, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._client = client or httpx.AsyncClient(follow_redirects=False)
+        self._client: httpx.AsyncClient | None = None
 
     async def __call__(self, place: str) -> bytes:
         """The bytes at a URL or in a file. Raises ``FetchError``."""
@@ -37,11 +37,14 @@ class KeyFetcher:
             raise FetchError(f"{type(error).__name__}: {error}") from error
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def _get(self, url: str) -> bytes:
+        if self._client is None:
+            self._client = httpx.AsyncClient(follow_redirects=False)
         headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
-        async with self._client.stream("GET", url, headers=headers, follow_redirects=False, timeout=TIMEOUT) as response:
+        async with self._client.stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
             if response.status_code != 200:
                 raise FetchError(f"answered {response.status_code}")
             if response.headers.get("content-encoding", "identity") != "identity":

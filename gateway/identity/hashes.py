@@ -24,15 +24,13 @@ MIN_WORK = 80_000
 MAX_WORK = 1 << 19
 """Most, about a second, so that a hash in a file cannot stall the gateway. Memory is at most 128 MiB (ln = 17)."""
 
-MAX_SECRET = 1024
-"""Longest secret looked at, in bytes."""
-
 RandomBytes = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class ScryptHash:
-    """Immutable. ``scrypt$ln=15,r=8,p=3$SALT$HASH``, both parts base64url without padding; ``N`` is ``2 ** ln``."""
+    """Immutable. ``scrypt$15$8$3$SALT$HASH``, that is ln, r, p, salt and hash; the last two are base64url
+    without padding, ``N`` is ``2 ** ln``. No character of it needs quotes in YAML."""
 
     ln: int
     r: int
@@ -41,7 +39,7 @@ class ScryptHash:
     digest: bytes
 
     def __str__(self) -> str:
-        return f"scrypt$ln={self.ln},r={self.r},p={self.p}${_encode(self.salt)}${_encode(self.digest)}"
+        return f"scrypt${self.ln}${self.r}${self.p}${_encode(self.salt)}${_encode(self.digest)}"
 
     def __repr__(self) -> str:
         return f"<ScryptHash ln={self.ln},r={self.r},p={self.p}>"
@@ -73,14 +71,14 @@ def new_secret(random: RandomBytes = secrets.token_bytes) -> str:
     return _encode(random(32))
 
 
-_SCRYPT = re.compile(r"scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9_-]+)\$([A-Za-z0-9_-]+)")
+_SCRYPT = re.compile(r"scrypt\$([0-9]{1,2})\$([0-9]{1,3})\$([0-9]{1,3})\$([A-Za-z0-9_-]+)\$([A-Za-z0-9_-]+)")
 
 
 def parse_scrypt(text: str) -> ScryptHash:
     """Read what ``str`` of a ``ScryptHash`` writes. Raises ``ValueError`` saying what is wrong, for other forms and weak ones."""
     match = _SCRYPT.fullmatch(text)
     if not match:
-        raise ValueError("is no scrypt hash of the form scrypt$ln=15,r=8,p=3$SALT$HASH")
+        raise ValueError("is no scrypt hash of the form scrypt$15$8$3$SALT$HASH")
     ln, r, p = (int(part) for part in match.groups()[:3])
     salt, digest = _decode(match[4]), _decode(match[5])
     if r != 8 or not 14 <= ln <= 17 or not MIN_WORK <= (1 << ln) * p <= MAX_WORK:

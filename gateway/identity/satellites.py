@@ -53,7 +53,7 @@ def _client_id(text: str) -> str:
 
 Rate = Annotated[tuple[int, float], BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["200/s", "100000/d"]})]
 SecretHash = Annotated[
-    ScryptHash, BeforeValidator(_secret_hash), WithJsonSchema({"type": "string", "pattern": r"^scrypt\$ln=\d+,r=8,p=\d+\$"})
+    ScryptHash, BeforeValidator(_secret_hash), WithJsonSchema({"type": "string", "pattern": r"^scrypt\$[0-9]+\$8\$[0-9]+\$"})
 ]
 KeyHash = Annotated[bytes, BeforeValidator(_key_hash), WithJsonSchema({"type": "string", "pattern": r"^sha256\$[0-9a-f]{64}$"})]
 
@@ -129,11 +129,6 @@ class Satellites:
 
     def get(self, client: str) -> Satellite | None:
         return self._by_client.get(client)
-
-    def limits_of(self, client: str) -> tuple[Limit, ...]:
-        """The limits a caller has of its own; none for a name that is not in the file."""
-        satellite = self._by_client.get(client)
-        return satellite.limits if satellite is not None else ()
 
     def by_secret(self, client: str, secret: str) -> Satellite | None:
         """The satellite, if this is its secret. Takes some tenth of a second of computing: call it in a thread."""

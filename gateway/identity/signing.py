@@ -126,4 +126,5 @@ def signing_keys(config: Builtin, source: Source, folder: Path) -> SigningKeys:
     previous = [read(pem.get_secret_value, "previous_keys", index) for index, pem in enumerate(config.previous_keys)]
     if current is None or findings:
         raise ConfigError(findings)
-    return SigningKeys(current, tuple(key for key in previous if key is not None and key.kid != current.kid))
+    earlier = {key.kid: key for key in previous if key is not None and key.kid != current.kid}
+    return SigningKeys(current, tuple(earlier.values()))

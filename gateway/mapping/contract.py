@@ -1,4 +1,4 @@
-"""Field tables against the ERP's contract: every ERP name exists, repeats where the contract repeats, and can hold what its row gives.
+"""Field tables against the ERP's contract: every ERP name exists, repeats where it says, and can hold what its row gives.
 
 The contract is asked through two callables, so that any protocol can answer for its own.
 """
@@ -37,15 +37,58 @@ NamesOf = Callable[[str], Sequence[str]]
 """Dotted ERP path (``""`` is the body) to the names below it."""
 
 TEXT = frozenset(
-    "string normalizedString token language Name NCName NMTOKEN ID IDREF ENTITY anyURI QName NOTATION anySimpleType anyType".split()
+    {
+        "string",
+        "normalizedString",
+        "token",
+        "language",
+        "Name",
+        "NCName",
+        "NMTOKEN",
+        "ID",
+        "IDREF",
+        "ENTITY",
+        "anyURI",
+        "QName",
+        "NOTATION",
+        "anySimpleType",
+        "anyType",
+    }
 )
 INTEGERS = frozenset(
-    "integer long int short byte nonNegativeInteger positiveInteger nonPositiveInteger negativeInteger "
-    "unsignedLong unsignedInt unsignedShort unsignedByte".split()
+    {
+        "integer",
+        "long",
+        "int",
+        "short",
+        "byte",
+        "nonNegativeInteger",
+        "positiveInteger",
+        "nonPositiveInteger",
+        "negativeInteger",
+        "unsignedLong",
+        "unsignedInt",
+        "unsignedShort",
+        "unsignedByte",
+    }
 )
 LEXICAL = TEXT | frozenset(
-    "date dateTime time duration gYear gYearMonth gMonth gMonthDay gDay base64Binary hexBinary dateTimeStamp "
-    "dayTimeDuration yearMonthDuration".split()
+    {
+        "date",
+        "dateTime",
+        "time",
+        "duration",
+        "gYear",
+        "gYearMonth",
+        "gMonth",
+        "gMonthDay",
+        "gDay",
+        "base64Binary",
+        "hexBinary",
+        "dateTimeStamp",
+        "dayTimeDuration",
+        "yearMonthDuration",
+    }
 )
 NUMBERS = INTEGERS | {"decimal"}
 
@@ -77,7 +120,9 @@ def _missing(path: Path, leaf: LeafOf, names: NamesOf | None) -> Iterator[tuple[
     where = f"below '{show_path(known)}'" if known else "in the operation's message"
     siblings = list(names(show_path(known))) if names else []
     close = difflib.get_close_matches(name, siblings, n=1, cutoff=0.5)
-    remedy = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(siblings)}" if siblings else "look in the contract"
+    remedy = (
+        f"did you mean '{close[0]}'?" if close else f"there are {', '.join(siblings)}" if siblings else "look in the contract"
+    )
     yield f"has the ERP name '{name}', which is not {where}", remedy
 
 

@@ -1,9 +1,9 @@
 """Rows compiled into closures that build one tree from another in a single walk over the source.
 
 The source side decides the walk: an object dispatches each of its keys to what was compiled for it, a list converts each item
-into a target of its own. Every closure either fills its target or raises ``Wrong`` with places relative to its own value, so that
-a pointer costs nothing until something is wrong. Both directions use the same code: a request is strict (unknown keys are errors),
-an answer drops what no row names.
+into a target of its own. Every closure either fills its target or raises ``Wrong`` with places relative to its own value, so
+that a pointer costs nothing until something is wrong. Both directions use the same code: a request is strict (unknown keys are
+errors), an answer drops what no row names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_HINT = 60
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One value's way. ``missing`` converts nothing: it is what the target gets when the source has no value (``ABSENT``: nothing)."""
+    """One value's way. ``missing`` is what the target gets when the source has no value; ``ABSENT`` is nothing."""
 
     source: Path
     target: Path
@@ -98,7 +98,7 @@ def _item(plan: Plan, node: _Node, target: Path) -> Convert:
     elif not constants and node.moves[0].target == target:
         return _nullable(node.moves[0])
     else:
-        fill = _leaf(node, len(target))
+        fill = _leaf(plan.strict, node, len(target))
     bare = not constants and any(move.target == target for move in _below(node))
 
     def convert(value: object) -> object:
@@ -106,7 +106,9 @@ def _item(plan: Plan, node: _Node, target: Path) -> Convert:
         for put in constants:
             put(out)
         fill(value, out)
-        return out.get("", None) if bare else out
+        if bare and "" not in out:
+            raise Wrong("is empty")
+        return out[""] if bare else out
 
     return convert
 
@@ -123,10 +125,12 @@ def _nullable(move: Move) -> Convert:
     convert, nullable = move.convert, move.nullable
 
     def item(value: object) -> object:
-        if value is None and nullable:
-            return None
-        result = convert(value)
-        return None if result is ABSENT else result
+        result = None if value is None and nullable else convert(value)
+        if result is ABSENT:
+            if nullable:
+                return None
+            raise Wrong("is empty")
+        return result
 
     return item
 
@@ -154,26 +158,13 @@ def _object(plan: Plan, node: _Node, depth: int) -> Fill:
 
     def fill(value: Any, out: Target) -> None:
         if type(value) is not dict:
-            raise Wrong(f"must be an object, not {kind_of(value)}")
-        errors: list[tuple[str, str]] = []
-        cause: Wrong | None = None
-        for key, item in value.items():
-            put = get(key)
-            if put is None:
-                if unknown is not None:
-                    errors += Wrong(unknown(key, len(errors))).under(key)
-            else:
-                try:
-                    put(item, out)
-                except Wrong as wrong:
-                    errors += wrong.under(key)
-                    cause = cause or wrong
-            if len(errors) > MOST:
-                break
+            value = _no_object(value, unknown is not None)
+        found = _dispatch(value, out, get, unknown)
         if not value.keys() >= required:
-            errors += [error for key in sorted(required - value.keys()) for error in Wrong("is required").under(key)]
-        if errors:
-            raise Wrong(errors=errors) from cause
+            for key in sorted(required - value.keys()):
+                found = _more(found, key, Wrong("is required"))
+        if found is not None:
+            raise found
         for key, put_default in absent:
             if key not in value:
                 put_default(out)
@@ -181,8 +172,44 @@ def _object(plan: Plan, node: _Node, depth: int) -> Fill:
     return fill
 
 
+def _no_object(value: object, strict: bool) -> dict[str, object]:
+    """An ERP's nil where an object could stand is an object without fields; anything else is wrong."""
+    if value is None and not strict:
+        return {}
+    raise Wrong(f"must be an object, not {kind_of(value)}")
+
+
+def _dispatch(
+    value: dict[str, Any],
+    out: Target,
+    get: Callable[[str], Fill | None],
+    unknown: Callable[[str, int], str] | None,
+) -> Wrong | None:
+    found: Wrong | None = None
+    for key, item in value.items():
+        put = get(key)
+        try:
+            if put is not None:
+                put(item, out)
+            elif unknown is not None:
+                raise Wrong(unknown(key, len(found.errors) if found else 0))
+        except Wrong as wrong:
+            found = _more(found, key, wrong)
+            if len(found.errors) > MOST:
+                break
+    return found
+
+
+def _more(found: Wrong | None, key: str | int, wrong: Wrong) -> Wrong:
+    """What was found so far and one thing more. The first cause, if any, is the one the log shows."""
+    found = found or Wrong(errors=[])
+    found.errors += wrong.under(key)
+    found.__cause__ = found.__cause__ or wrong.__cause__
+    return found
+
+
 def _unknown(what: str, known: list[str]) -> Callable[[str, int], str]:
-    """The sentence for an unknown key. Only the first few get a suggestion: comparing names costs time a hostile body would use."""
+    """The sentence for an unknown key. Only the first few get a suggestion: a hostile body would use the time it costs."""
     names = ", ".join(known)
 
     def sentence(key: str, before: int) -> str:
@@ -197,8 +224,11 @@ def _unknown(what: str, known: list[str]) -> Callable[[str, int], str]:
 
 
 def _is_required(plan: Plan, node: _Node) -> bool:
-    """Whether the object around must have this key: its group row says, else any required field inside does."""
+    """Whether the object around must have this key: its group row says, else any required field inside does. In an answer a
+    list that is not there is an empty one."""
     if EACH in node.children:
+        if not plan.strict:
+            return False
         group = plan.groups.get((*node.path, EACH))
         item = node.children[EACH]
         return group.required if group else any(move.required for move in item.moves)
@@ -209,8 +239,10 @@ def _is_required(plan: Plan, node: _Node) -> bool:
 
 
 def _absents(plan: Plan, node: _Node, depth: int) -> list[Callable[[Target], None]]:
-    """What a key that is not there puts into the target all the same. An optional group that is absent stays so, defaults and all."""
-    if node.path in plan.groups or EACH in node.children:
+    """What a key that is not there puts into the target all the same. An optional group stays absent, defaults and all."""
+    if EACH in node.children:
+        return [] if plan.strict else [_empty_list(plan, node.children[EACH], depth)]
+    if node.path in plan.groups:
         return []
     here = [_put(move.target[depth:], move.missing) for move in node.moves if move.missing is not ABSENT]
     return here + [put for child in node.children.values() for put in _absents(plan, child, depth)]
@@ -219,11 +251,11 @@ def _absents(plan: Plan, node: _Node, depth: int) -> list[Callable[[Target], Non
 def _field(plan: Plan, node: _Node, depth: int) -> Fill:
     if EACH in node.children:
         return _list(plan, node.children[EACH], depth)
-    return _leaf(node, depth) if node.moves else _object(plan, node, depth)
+    return _leaf(plan.strict, node, depth) if node.moves else _object(plan, node, depth)
 
 
-def _leaf(node: _Node, depth: int) -> Fill:
-    fills = [_single(move, move.target[depth:]) for move in node.moves]
+def _leaf(strict: bool, node: _Node, depth: int) -> Fill:
+    fills = [_single(strict, move, move.target[depth:]) for move in node.moves]
     if len(fills) == 1:
         return fills[0]
 
@@ -234,30 +266,39 @@ def _leaf(node: _Node, depth: int) -> Fill:
     return fill
 
 
-def _single(move: Move, path: Path) -> Fill:
-    convert, missing = move.convert, move.missing
-    flat = path[0] if len(path) == 1 else None
-    null = _null(move)
+def _single(strict: bool, move: Move, path: Path) -> Fill:
+    convert, null = move.convert, _null(strict, move)
+    name = path[-1] if path else ""
 
     def fill(value: Any, out: Target) -> None:
         result = convert(value) if value is not None else null()
-        if result is ABSENT:
-            result = missing
-            if result is ABSENT:
-                return
-        if flat is not None:
-            out[flat] = result
+        if result is not ABSENT:
+            out[name] = result
         else:
+            _fill_missing(move, out, path)
+
+    def fill_inner(value: Any, out: Target) -> None:
+        result = convert(value) if value is not None else null()
+        if result is not ABSENT:
             _set(out, path, result)
+        else:
+            _fill_missing(move, out, path)
 
-    return fill
+    return fill if len(path) < 2 else fill_inner
 
 
-def _null(move: Move) -> Callable[[], object]:
-    def null() -> object:
-        return None if move.nullable else move.convert(None)
+def _fill_missing(move: Move, out: Target, path: Path) -> None:
+    if move.missing is not ABSENT:
+        _set(out, path, move.missing)
+    elif move.required:
+        raise Wrong("is required")
 
-    return null
+
+def _null(strict: bool, move: Move) -> Callable[[], object]:
+    """What null gives: itself where the row says so, else an error in a request and no value in an answer."""
+    if move.nullable:
+        return lambda: None
+    return (lambda: move.convert(None)) if strict else (lambda: ABSENT)
 
 
 def _list(plan: Plan, node: _Node, depth: int) -> Fill:
@@ -266,9 +307,13 @@ def _list(plan: Plan, node: _Node, depth: int) -> Fill:
     path = inner[depth:-1]
     group = plan.groups.get(node.path, Group(False))
     least, most, wrap = group.least or 0, group.most, plan.wrap
+    empty = None if plan.strict else _empty_list(plan, node, depth)
 
     def fill(value: Any, out: Target) -> None:
         if type(value) is not list:
+            if value is None and empty is not None:
+                empty(out)
+                return
             if not wrap:
                 raise Wrong(f"must be a list, not {kind_of(value)}")
             value = [value]
@@ -276,26 +321,30 @@ def _list(plan: Plan, node: _Node, depth: int) -> Fill:
             raise Wrong(f"needs at least {least} items")
         if most is not None and len(value) > most:
             raise Wrong(f"has more than {most} items")
-        try:
-            _set(out, path, [convert(item) for item in value])
-        except Wrong:
-            raise _all_wrong(value, convert) from None
+        _set(out, path, _each(value, convert))
 
     return fill
 
 
-def _all_wrong(value: list[object], convert: Convert) -> Wrong:
-    """Every error of a list in which at least one item is wrong."""
-    errors: list[tuple[str, str]] = []
-    cause: Wrong | None = None
-    for index, item in enumerate(value):
+def _empty_list(plan: Plan, node: _Node, depth: int) -> Callable[[Target], None]:
+    """What an answer without the list gives: an empty list where the table requires one."""
+    group = plan.groups.get(node.path)
+    path = plan.pairs[node.path][depth:-1]
+    return lambda out: _set(out, path, []) if group and group.required else None
+
+
+def _each(value: list[object], convert: Convert) -> list[object]:
+    items: list[object] = []
+    append = items.append
+    found: Wrong | None = None
+    for item in value:
         try:
-            convert(item)
+            append(convert(item))
         except Wrong as wrong:
-            errors += wrong.under(index)
-            cause = cause or wrong
-        if len(errors) > MOST:
-            break
-    found = Wrong(errors=errors)
-    found.__cause__ = cause
-    return found
+            found = _more(found, len(items), wrong)
+            append(None)
+            if len(found.errors) > MOST:
+                break
+    if found is not None:
+        raise found
+    return items

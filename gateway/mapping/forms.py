@@ -15,33 +15,10 @@ Schema = dict[str, object]
 
 
 def request_form(row: Row, leaf: Leaf | None, *, parameter: bool, function: Function | None) -> Convert:
-    """REST value to ERP value. With a function the row's type describes the REST side only."""
-    most = _whole(row.max)
-    builtin = leaf.type if leaf is not None and function is None else None
-    if row.kind == "string" and leaf is not None and leaf.max_length is not None and function is None:
-        most = leaf.max_length if most is None else min(most, leaf.max_length)
-    match row.kind:
-        case "string":
-            convert = texts.string_request(_whole(row.min), most, row.pattern)
-        case "decimal":
-            convert = numbers.decimal_request(row.scale, row.digits, row.min, row.max, row.erp_form == "number")
-        case "integer":
-            as_text = builtin in TEXT
-            convert = numbers.integer_request(_whole(row.min), _whole(row.max), text=as_text, parameter=parameter)
-        case "boolean":
-            convert = texts.boolean_request(row.values, parameter=parameter)
-        case "date":
-            convert = dates.date_request(row.erp_form)
-        case "datetime":
-            convert = dates.datetime_request(row.erp_form)
-        case "code":
-            convert = texts.code_request(row.digits or 0)
-        case "codes":
-            convert = texts.codes_request(row.values or {}, builtin in INTEGERS)
-        case "unit":
-            convert = numbers.unit_request(str(row.factor), row.scale)
-        case _:
-            convert = texts.any_value
+    """REST value to ERP value. With a function the row's type describes the REST side only. A ``parameter`` arrives as text."""
+    build = _REQUEST.get(row.kind)
+    known = leaf if function is None else None
+    convert = build(row, known, parameter) if build is not None else texts.any_value
     return convert if function is None else _then(_checked(row, convert), _called(function))
 
 
@@ -49,27 +26,47 @@ def answer_form(row: Row, *, unknown: Callable[[], None], function: Function | N
     """ERP value to REST value; ``ABSENT`` for what the ERP leaves empty."""
     if function is not None:
         return _then(_called(function), _result(row))
-    match row.kind:
-        case "string":
-            return texts.string_answer
-        case "decimal":
-            return numbers.decimal_answer
-        case "integer":
-            return numbers.integer_answer
-        case "boolean":
-            return texts.boolean_answer(row.values)
-        case "date":
-            return dates.date_answer(row.erp_form)
-        case "datetime":
-            return dates.datetime_answer(row.erp_form)
-        case "code":
-            return texts.code_answer
-        case "codes":
-            return texts.codes_answer(row.values or {}, unknown)
-        case "unit":
-            return numbers.unit_answer(str(row.factor))
-        case _:
-            return texts.any_value
+    build = _ANSWER.get(row.kind)
+    return build(row, unknown) if build is not None else texts.any_value
+
+
+def _string(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
+    bounds = [bound for bound in (_whole(row.max), leaf.max_length if leaf is not None else None) if bound is not None]
+    return texts.string_request(_whole(row.min), min(bounds, default=None), row.pattern)
+
+
+def _integer(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
+    text = leaf is not None and leaf.type in TEXT
+    return numbers.integer_request(_whole(row.min), _whole(row.max), text=text, parameter=parameter)
+
+
+def _codes(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
+    return texts.codes_request(row.values or {}, leaf is not None and leaf.type in INTEGERS)
+
+
+_REQUEST: dict[str, Callable[[Row, Leaf | None, bool], Convert]] = {
+    "string": _string,
+    "decimal": lambda row, _, __: numbers.decimal_request(row.scale, row.digits, row.min, row.max, row.erp_form == "number"),
+    "integer": _integer,
+    "boolean": lambda row, _, parameter: texts.boolean_request(row.values, parameter=parameter),
+    "date": lambda row, _, __: dates.date_request(row.erp_form),
+    "datetime": lambda row, _, __: dates.datetime_request(row.erp_form),
+    "code": lambda row, _, __: texts.code_request(row.digits or 0),
+    "codes": _codes,
+    "unit": lambda row, _, __: numbers.unit_request(str(row.factor), row.scale),
+}
+
+_ANSWER: dict[str, Callable[[Row, Callable[[], None]], Convert]] = {
+    "string": lambda _, __: texts.string_answer,
+    "decimal": lambda _, __: numbers.decimal_answer,
+    "integer": lambda _, __: numbers.integer_answer,
+    "boolean": lambda row, _: texts.boolean_answer(row.values),
+    "date": lambda row, _: dates.date_answer(row.erp_form),
+    "datetime": lambda row, _: dates.datetime_answer(row.erp_form),
+    "code": lambda _, __: texts.code_answer,
+    "codes": lambda row, unknown: texts.codes_answer(row.values or {}, unknown),
+    "unit": lambda row, _: numbers.unit_answer(str(row.factor)),
+}
 
 
 def _whole(bound: int | str | None) -> int | None:

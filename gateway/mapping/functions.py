@@ -1,8 +1,8 @@
 """Company functions: ``transformers/*.py``, loaded by path, called by name from a row.
 
-Every public function a file defines at its top level can be named. It takes one value and gives one back; to refuse a value with a
-sentence for the caller it raises ``gateway.mapping.Wrong``. Files are compiled in memory: nothing is put on ``sys.path``, no
-bytecode is written, and a module is known by no name once it is loaded.
+Every public function a file defines at its top level can be named. It takes one value and gives one back; to refuse a value
+with a sentence for the caller it raises ``gateway.mapping.Wrong``. Files are compiled in memory: nothing is put on ``sys.path``,
+no bytecode is written, and a module is known by no name once it is loaded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def load_functions(paths: Iterable[Path], *, names: Mapping[Path, str] | None = 
         for name, function in _public(module):
             if name in functions:
                 line = function.__code__.co_firstlineno
-                findings.append(Finding(shown, line, f"defines '{name}', which another file defines too", "rename one of the two"))
+                findings.append(
+                    Finding(shown, line, f"defines '{name}', which another file defines too", "rename one of the two")
+                )
             functions[name] = function
     if findings:
         raise ConfigError(findings)

@@ -1,4 +1,4 @@
-"""Decimals, integers and units. Exact throughout: text and ``Decimal``, never a binary float on its way to the ERP, never an exponent.
+"""Decimals, integers and units. Exact throughout: text and ``Decimal``, no binary float on its way to the ERP, no exponent.
 
 On the REST side a decimal is a JSON string. An answer may hold a JSON number; a float is taken only while it has at most 15
 significant digits, which IEEE 754 double keeps exactly.

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from gateway.config.values import wrong
 from gateway.mapping.dates import check_form
-from gateway.mapping.table import GROUPS, Row, Scalar, code_text
+from gateway.mapping.table import GROUPS, Calls, Row, Scalar, code_text
 
 KEYS: dict[str, frozenset[str]] = {
     "string": frozenset({"min", "max", "pattern"}),

@@ -89,7 +89,7 @@ def codes_request(values: Mapping[str, Scalar | list[Scalar]], number: bool) -> 
 
 
 def codes_answer(values: Mapping[str, Scalar | list[Scalar]], unknown: Callable[[], None]) -> Convert:
-    """The REST word for an ERP code. An unknown code passes and is counted (``unknown``), unless it would read as a known word."""
+    """The REST word for an ERP code. An unknown code passes, reported to ``unknown``, unless it reads like a known word."""
     table = {code_text(erp): rest for rest, erps in values.items() for erp in (erps if isinstance(erps, list) else [erps])}
 
     def convert(value: object) -> object:

@@ -84,7 +84,7 @@ def explain(
     return Explanation(decision, principal, operation, version, tuple(reasons), nearest)
 
 
-_Link = TypeVar("_Link", Membership, Grouping)
+_Link = TypeVar("_Link", bound=Membership | Grouping)
 
 
 def _paths(links: Mapping[str, list[tuple[str, _Link]]], starts: Sequence[str]) -> dict[str, tuple[str, tuple[_Link, ...]]]:
@@ -92,9 +92,9 @@ def _paths(links: Mapping[str, list[tuple[str, _Link]]], starts: Sequence[str]) 
     paths: dict[str, tuple[str, tuple[_Link, ...]]] = {start: (start, ()) for start in starts}
     waiting = list(paths)
     for name in waiting:
+        start, way = paths[name]
         for following, link in links.get(name, ()):
             if following not in paths:
-                start, way = paths[name]
                 paths[following] = (start, (*way, link))
                 waiting.append(following)
     return paths

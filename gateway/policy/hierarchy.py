@@ -6,7 +6,7 @@ Casbin ignores a cycle and silently stops after ``MAX_LINKS`` links, so a file w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 MAX_LINKS = 9
 """Casbin's role manager looks at ten names, the caller's own among them."""
@@ -22,14 +22,15 @@ def chain_findings(links: Sequence[Link]) -> list[tuple[int, str, str]]:
     for member, role, tenant, line in links:
         by_tenant[tenant].setdefault(member, []).append((role, line))
     shared = by_tenant.pop("*", {})
-    found: dict[tuple[int, str], tuple[int, str, str]] = {}
+    back = _turned(shared)
+    found: dict[frozenset[str], tuple[int, str, str]] = {}
     for own in (shared, *by_tenant.values()):
-        for finding in _walk(own, shared if own is not shared else {}):
-            found.setdefault(finding[:2], finding)
+        for names, finding in _walk(own, _starts(own, back), shared if own is not shared else {}):
+            found.setdefault(names, finding)
     return list(found.values())
 
 
-def _walk(own: Edges, shared: Edges) -> Iterator[tuple[int, str, str]]:
+def _walk(own: Edges, starts: Iterable[str], shared: Edges) -> Iterator[tuple[frozenset[str], tuple[int, str, str]]]:
     """Depth first over both sets of links, from every member of the first: a new fault must pass through one of them, since
     the second alone has been walked. ``height`` counts the links above a finished name."""
     heights: dict[str, int] = {}
@@ -37,7 +38,7 @@ def _walk(own: Edges, shared: Edges) -> Iterator[tuple[int, str, str]]:
     def links(name: str) -> list[tuple[str, int]]:
         return own.get(name, []) + shared.get(name, [])
 
-    for start in _starts(own, shared):
+    for start in starts:
         if start in heights:
             continue
         path = [start]
@@ -52,27 +53,32 @@ def _walk(own: Edges, shared: Edges) -> Iterator[tuple[int, str, str]]:
                 heights[name] = max((heights.get(role, -1) + 1 for role, _ in links(name)), default=0)
                 if heights[name] == MAX_LINKS + 1:
                     what = f"a chain of {MAX_LINKS + 1} memberships starts at '{name}'"
-                    yield links(name)[0][1], what, f"shorten it to {MAX_LINKS}: no longer one is followed"
+                    yield frozenset({name}), (links(name)[0][1], what, f"shorten it to {MAX_LINKS}: no longer one is followed")
             elif step[0] in on_path:
-                circle = " → ".join([*path[path.index(step[0]) :], step[0]])
-                yield step[1], f"the memberships go round in a circle: {circle}", "remove one of them"
+                circle = path[path.index(step[0]) :]
+                what = f"the memberships go round in a circle: {' → '.join([*circle, step[0]])}"
+                yield frozenset(circle), (step[1], what, "remove one of them")
             elif step[0] not in heights:
                 path.append(step[0])
                 on_path.add(step[0])
                 pending.append(iter(links(step[0])))
 
 
-def _starts(own: Edges, shared: Edges) -> set[str]:
-    """The members of ``own`` and all that reach them: a chain may begin in a shared link."""
+def _turned(links: Edges) -> Mapping[str, list[str]]:
     members: dict[str, list[str]] = defaultdict(list)
-    for member, roles in shared.items():
+    for member, roles in links.items():
         for role, _ in roles:
             members[role].append(member)
-    starts = set(own)
+    return members
+
+
+def _starts(own: Edges, back: Mapping[str, list[str]]) -> dict[str, None]:
+    """The members of ``own`` and all that reach them: a chain may begin in a shared link."""
+    starts = dict.fromkeys(own)
     waiting = list(own)
     while waiting:
-        for member in members.get(waiting.pop(), ()):
+        for member in back.get(waiting.pop(), ()):
             if member not in starts:
-                starts.add(member)
+                starts[member] = None
                 waiting.append(member)
     return starts

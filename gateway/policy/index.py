@@ -138,9 +138,10 @@ def compile_policy(file: PolicyFile) -> PolicyIndex:
     shared = edges.pop("*", {})
     names = {*tables, *(row.member for row in file.memberships)}
     budget = [MAX_ENTRIES]
+    back = _turned(shared)
     tenants = {"*": _reach(file, names, shared, {}, tables, budget)}
     for tenant, own in edges.items():
-        tenants[tenant] = _reach(file, _ancestors(own, shared), shared, own, tables, budget)
+        tenants[tenant] = _reach(file, _affected(own, back), shared, own, tables, budget)
     return PolicyIndex(file, _operation_names(file), tenants)
 
 
@@ -196,14 +197,17 @@ def _closure(start: str, *links: Mapping[str, list[str]]) -> list[str]:
     return waiting
 
 
-def _ancestors(own: Mapping[str, list[str]], shared: Mapping[str, list[str]]) -> set[str]:
+def _turned(links: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
+    back: dict[str, list[str]] = defaultdict(list)
+    for member, roles in links.items():
+        for role in roles:
+            back[role].append(member)
+    return back
+
+
+def _affected(own: Mapping[str, list[str]], back: Mapping[str, list[str]]) -> set[str]:
     """Every name whose roles in this tenant differ from those it has everywhere: the members of its own links, and whatever
     leads to them."""
-    back: dict[str, list[str]] = defaultdict(list)
-    for links in (own, shared):
-        for member, roles in links.items():
-            for role in roles:
-                back[role].append(member)
     return {name for start in own for name in _closure(start, back)}
 
 

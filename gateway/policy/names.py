@@ -17,13 +17,48 @@ EAST_ASIAN = (
     frozenset({"CJK", "BOPOMOFO"}),
     frozenset({"CJK", "HANGUL"}),
 )
-LOOKALIKES = dict(
-    zip(
-        "асԁеɡһіјӏորԛгѕυνѵԝхуАВСЕНІЈКМОРЅТХΑΒΕΗΙΚΜΝΟΡΤΧΥΖοαργικτıɑ",
-        "acdeghijlopqrsuvvwxyABCEHIJKMOPSTXABEHIKMNOPTXYZoapyiktia",
-        strict=True,
-    )
-)
+ALIKE = {
+    "a": "\u0430\u03b1\u0251",
+    "c": "\u0441",
+    "d": "\u0501",
+    "e": "\u0435",
+    "g": "\u0261",
+    "h": "\u04bb",
+    "i": "\u0456\u03b9\u0131",
+    "j": "\u0458",
+    "k": "\u03ba",
+    "l": "\u04cf",
+    "o": "\u043e\u03bf",
+    "p": "\u0440\u03c1",
+    "q": "\u051b",
+    "r": "\u0433",
+    "s": "\u0455",
+    "t": "\u03c4",
+    "u": "\u03c5",
+    "v": "\u0475\u03bd",
+    "w": "\u051d",
+    "x": "\u0445",
+    "y": "\u0443\u03b3",
+    "A": "\u0410\u0391",
+    "B": "\u0412\u0392",
+    "C": "\u0421",
+    "E": "\u0415\u0395",
+    "H": "\u041d\u0397",
+    "I": "\u0406\u0399",
+    "J": "\u0408",
+    "K": "\u041a\u039a",
+    "M": "\u041c\u039c",
+    "N": "\u039d",
+    "O": "\u041e\u039f",
+    "P": "\u0420\u03a1",
+    "S": "\u0405",
+    "T": "\u0422\u03a4",
+    "X": "\u0425\u03a7",
+    "Y": "\u04ae\u03a5",
+    "Z": "\u0396",
+}
+"""Cyrillic, Greek and phonetic letters that most fonts draw like ASCII ones (after UTS 39's confusables)."""
+LOOKALIKES = {alike: letter for letter, all_alike in ALIKE.items() for alike in all_alike}
 
 
 def name_fault(name: str) -> tuple[str, str] | None:

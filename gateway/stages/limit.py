@@ -47,7 +47,7 @@ class Limit:
     all: Rate | None = None
     each: Rate | None = None
     phase: ClassVar[Phase] = Phase.LIMIT
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def build(self, runtime: Runtime) -> Stage:
         whole = Bound("route", *self.all) if self.all else None

@@ -97,6 +97,8 @@ def with_parameters(value: object, exchange: Exchange) -> object:
 
 
 def at_parameter(error: FieldError, exchange: Exchange) -> FieldError:
-    """An error in an object made of parameters, in the caller's terms: ``/from`` is ``query/from``."""
+    """An error in an object made of parameters, in the caller's terms: ``/from`` is ``query/from``. Field tables say so already."""
+    if not error.pointer.startswith("/"):
+        return error
     name = error.pointer.removeprefix("/")
     return FieldError(f"{'path' if name in exchange.params else 'query'}/{name}", error.detail)

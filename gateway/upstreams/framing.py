@@ -300,7 +300,7 @@ class AnswerParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.head_done:
-            self._fields.append((name.lower(), value))
+            self._fields.append((name.lower(), value.rstrip(b" \t")))
 
     def on_body(self, data: bytes) -> None:
         if self.complete:  # the body of an answer nobody asked for

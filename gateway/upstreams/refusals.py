@@ -12,8 +12,9 @@ BY_STATUS: Mapping[int, type[Refused]] = {400: RefusedInvalid, 404: RefusedMissi
 def refused(fault: Refused, statuses: Mapping[str, int]) -> Refused:
     """A declared SOAP fault under the status its route gives it (``faults: {NotFound: 404}``)."""
     told = fault.extensions.get("fault")
-    name = told.get("name") if isinstance(told, dict) else None
-    kind = BY_STATUS[statuses.get(str(name), 422)]
+    detail = told.get("detail") if isinstance(told, dict) else None
+    names = detail if isinstance(detail, dict) else {}
+    kind = BY_STATUS[next((statuses[name] for name in names if name in statuses), 422)]
     return kind(fault.detail, errors=fault.errors, extensions=fault.extensions)
 
 

@@ -25,7 +25,7 @@ class Codec(Protocol):
     def content_type(self) -> str: ...
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Headers: ...
 
     def encode(self, value: object) -> bytes: ...
 
@@ -86,10 +86,10 @@ class SoapOperation:
         return self.table.answer_schema()
 
 
-def request_headers(codec: Codec, extra: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+def request_headers(codec: Codec, extra: Headers) -> tuple[tuple[bytes, bytes], ...]:
     """The headers every request of an operation has: media type, SOAPAction, and the upstream's own credentials."""
-    named = {"content-type": codec.content_type, "accept": "text/xml, application/soap+xml"} | dict(codec.headers) | dict(extra)
-    return tuple((name.lower().encode("ascii"), value.encode("latin-1")) for name, value in named.items())
+    own = [(b"content-type", codec.content_type.encode("ascii")), (b"accept", b"text/xml, application/soap+xml")]
+    return (*own, *codec.headers, *extra)
 
 
 def _require_envelope(incoming: Incoming, data: bytes) -> None:

@@ -82,7 +82,7 @@ async def test_an_endless_answer_is_cut_off(fetcher: KeyFetcher) -> None:
 async def test_a_slow_answer_is_given_up(fetcher: KeyFetcher, monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...]) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT", 0.05)
     async with server(*parts, hold=True) as url:
-        with pytest.raises(FetchError, match="no answer within|ReadTimeout"):
+        with pytest.raises(FetchError, match=r"no answer within|ReadTimeout"):
             await fetcher(url)
 
 

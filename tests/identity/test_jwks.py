@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
 
 from gateway.errors import Overloaded
+from gateway.identity.fetch import KeyFetcher
 from gateway.identity.jwks import MAX_AGE, NO_KEYS_PAUSE, UNKNOWN_KEY_PAUSE, FetchError, KeyStore
 from gateway.identity.jws import Rejected
 
@@ -172,6 +174,43 @@ async def test_a_caller_that_leaves_does_not_end_the_fetch(clock: Any) -> None:
     assert (await staying).kid == "one"
     assert leaving.cancelled()
     assert issuer.fetches == 1
+
+
+async def test_over_real_sockets_keys_rotate_and_a_storm_is_one_request(clock: Any, tmp_path: Path) -> None:
+    issuer, requests = Issuer(ONE), 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readuntil(b"\r\n\r\n")
+        requests += 1
+        body = await issuer.fetch(PLACE)
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    fetcher = KeyFetcher(tmp_path)
+    store = KeyStore(fetcher, clock)
+    try:
+        found = await asyncio.gather(*(store.key(url, "one", "ES256") for _ in range(100)))
+        assert {key.kid for key in found} == {"one"}
+        assert requests == 1
+        issuer.publish(ONE, TWO)
+        clock.advance(UNKNOWN_KEY_PAUSE)
+        found = await asyncio.gather(*(store.key(url, "two", "ES256") for _ in range(100)))
+        assert {key.kid for key in found} == {"two"}
+        assert requests == 2
+        server.close()
+        await server.wait_closed()
+        clock.advance(MAX_AGE)
+        assert (await store.key(url, "one", "ES256")).kid == "one"
+        await settle(store)
+        assert (await store.key(url, "two", "ES256")).kid == "two"
+    finally:
+        server.close()
+        await store.aclose()
+        await fetcher.aclose()
 
 
 async def test_closing_ends_fetches(clock: Any) -> None:

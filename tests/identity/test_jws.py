@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
@@ -131,6 +131,7 @@ def test_json_that_exhausts_or_misleads_a_parser_is_refused(text: str) -> None:
         parse_object(text.encode(), "payload")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     for attempt in (data, b64(HEADER) + b"." + data, b".".join(map(b64, (data, data, data)))):

@@ -47,9 +47,10 @@ def test_a_cut_body_is_never_returned(body, coding, data):
 @given(st.binary(max_size=300), st.sampled_from(sorted(CODERS)))
 def test_noise_ends_in_bad_answer_or_bytes(noise, coding):
     try:
-        assert isinstance(decode(noise, [coding], 10_000), bytes)
-    except BadAnswer as problem:
-        assert problem.sent
+        body = decode(noise, [coding], 10_000)
+    except BadAnswer:
+        return
+    assert isinstance(body, bytes)
 
 
 @pytest.mark.parametrize("coding", sorted(CODERS))

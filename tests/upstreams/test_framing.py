@@ -56,25 +56,19 @@ def test_chunked_framing_survives_any_cut(chunks, cuts, excess):
 @given(st.binary(max_size=400), cuts)
 def test_noise_never_ends_in_anything_but_a_framing_error(noise, cuts):
     for prefix in (b"", b"HTTP/1.1 200 OK\r\n", CHUNKED):
-        with pytest.raises(FramingError) if not prefix else _maybe():
-            read(prefix + noise, cuts)
-
-
-class _maybe:  # noqa: N801
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *rest):
-        return kind is not None and issubclass(kind, FramingError)
+        try:
+            status, _, _, _ = read(prefix + noise, cuts)
+        except FramingError:
+            continue
+        assert prefix
+        assert status == 200
 
 
 @given(cuts)
 def test_junk_without_an_end_is_refused_at_once(cuts):
     for junk in (b"HTTP/1.1 200 OK\ncontent", b"SSH-2.0", b"\x16\x03\x01", b"\r\n", b"HTTP/2"):
-        answer = parser()
-        with pytest.raises(FramingError):
-            for piece in pieces(junk, cuts):
-                answer.feed(piece)
+        with pytest.raises(FramingError, match=r"not HTTP/1\.1"):
+            read(junk, cuts)
 
 
 def test_an_answer_to_head_or_without_content_ends_with_its_head():

@@ -84,7 +84,21 @@ _LEXICAL |= {
 
 MATCHERS: Final = {name: re.compile(pattern, re.ASCII).fullmatch for name, pattern in _LEXICAL.items()}
 TEXTUAL: Final = frozenset(
-    "string normalizedString token language NMTOKEN Name NCName ID IDREF ENTITY anyURI anySimpleType anyAtomicType".split()
+    [
+        "string",
+        "normalizedString",
+        "token",
+        "language",
+        "NMTOKEN",
+        "Name",
+        "NCName",
+        "ID",
+        "IDREF",
+        "ENTITY",
+        "anyURI",
+        "anySimpleType",
+        "anyAtomicType",
+    ]
 )
 INTEGERS: Final = frozenset(_RANGES)
 NUMERIC: Final = INTEGERS | {"decimal", "float", "double"}

@@ -250,7 +250,7 @@ class Schema:
 
     def _simple(self, component: Component) -> SimpleType:
         node = component.node
-        name = component.namespace and f"{{{component.namespace}}}{node.get('name')}" or node.get("name")
+        name = (component.namespace and f"{{{component.namespace}}}{node.get('name')}") or node.get("name")
         for child in children(node, f"{{{XSD}}}restriction", f"{{{XSD}}}list", f"{{{XSD}}}union"):
             built = getattr(self, "_by_" + local(str(child.tag)))(component.at(child))
             result: SimpleType = replace(built, name=name if node.get("name") else None, documentation=documentation(node))

@@ -8,34 +8,31 @@ the exact closure from ``lexical.py``, so that speed never changes what is accep
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from gateway.protocols.soap import lexical
-from gateway.protocols.soap.any import AnyWriter
-from gateway.protocols.soap.form import AnySlot, Block, Form, FormNode, Items, Slot, WILDCARD_SYMBOL, form_of, keys
-from gateway.protocols.soap.model import ANY_TYPE, XML, XSI, ComplexType, Contract, Element, SimpleType, local, namespace
+from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, keys, nullable
+from gateway.protocols.soap.model import (
+    ANY_TYPE,
+    XML,
+    XSI,
+    Attribute,
+    ComplexType,
+    Contract,
+    Element,
+    SimpleType,
+    local,
+    namespace,
+)
 from gateway.protocols.soap.program import Program
+from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape, escape_attribute
 
 ElementWriter = Callable[[object], str]
 Pieces = list[tuple[bool, str]]
 """Alternating text constants (True, text) and expressions (False, source)."""
-
-
-class Unfit(ValueError):
-    """The value does not fit the contract."""
-
-
-def escape(text: str) -> str:
-    """Character data (XML 1.0 section 2.4); a carriage return survives as a reference."""
-    if "&" in text:
-        text = text.replace("&", "&amp;")
-    return text.replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
-
-
-def escape_attribute(text: str) -> str:
-    """Character data that also survives attribute value normalisation (XML 1.0 section 3.3.3)."""
-    return escape(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def plain(value: str) -> str:
@@ -105,6 +102,9 @@ class WriterCompiler:
             write = self._program.object(self._any.element(name, element.nillable))
             return [(False, f"{write}({x})")]
         type = self._contract.types[element.type]
+        if isinstance(type, SimpleType) and type.builtin in lexical.QUALIFIED:
+            write = self._program.object(_qname_element(name, type, element))
+            return [(False, f"{write}({x})")]
         if isinstance(type, SimpleType):
             pieces = [(True, f"<{name}>"), (False, x), (True, f"</{name}>")]
             if not element.nillable:
@@ -144,7 +144,7 @@ class WriterCompiler:
         """Statements that turn the JSON value ``x`` into checked, escaped text."""
         type = _fixed(type, fixed)
         exact = lexical.writer(type)
-        fallback = f"{x} = {self._program.object(self._any.qualified(type, exact) or (lambda value: escape(exact(value))))}({x})"
+        fallback = f"{x} = {self._program.object(lambda value: escape(exact(value)))}({x})"
         test = _fast_test(self._program, type, x)
         if test == "plain":
             body.line(f"if not {x}.isalnum(): {x} = plain({x})")
@@ -212,14 +212,13 @@ class WriterCompiler:
     def _attributes(self, body: _Body, form: Form) -> Pieces:
         pieces: Pieces = []
         for key, attribute in form.attributes:
-            exact = lexical.writer(_fixed(attribute.type, attribute.fixed))
-            write = self._program.object(self._any.qualified_attribute(attribute.type, exact) or _attribute_writer(exact))
-            parts = [(True, f' {self.prefixes.name(attribute.name)}="'), (False, f"{write}(v[{self._program.text(key)}])"), (True, '"')]
+            write = self._program.object(_attribute_writer(self.prefixes.name(attribute.name), attribute))
+            parts = [(False, f"{write}(v[{self._program.text(key)}])")]
             if attribute.required:
                 body.count += 1
                 pieces += parts
             else:
-                pieces.append((False, self._optional(body, [key], lambda inner, parts=parts: parts)))  # type: ignore[misc]
+                pieces.append((False, self._optional(body, [key], lambda inner, parts=parts: parts, used=1)))  # type: ignore[misc]
         if form.any_attribute is not None:
             known = self._program.object(frozenset(key for key, _ in form.attributes))
             extra = body.variable()
@@ -253,13 +252,13 @@ class WriterCompiler:
         if required:
             body.count += 1
             return parts
-        return [(False, self._optional(body, [key], lambda inner: parts))]
+        return [(False, self._optional(body, [key], lambda inner: parts, used=1))]
 
     def _slot(self, body: _Body, slot: Slot, certain: bool) -> Pieces:
         if certain and slot.min > 0:
             body.count += 1
             return self._present(body, slot)
-        return [(False, self._optional(body, [slot.key], lambda inner: self._present(inner, slot)))]
+        return [(False, self._optional(body, [slot.key], lambda inner: self._present(inner, slot), used=1))]
 
     def _present(self, body: _Body, slot: Slot) -> Pieces:
         x = body.variable()
@@ -282,14 +281,14 @@ class WriterCompiler:
             body.line(f'{x} = "".join(map({self._element_function(slot.element)}, {x}))')
         return [(False, x)]
 
-    def _optional(self, body: _Body, names: list[str], fill: Callable[[_Body], Pieces]) -> str:
+    def _optional(self, body: _Body, names: list[str], fill: Callable[[_Body], Pieces], used: int = 0) -> str:
         """A variable holding what ``fill`` renders when any of the keys is present, else ""."""
         result = body.variable()
         with body.block(f"if {self._presence(names)}:"):
-            outer, body.count = body.count, 0
+            outer, body.count = body.count, used
             pieces = fill(body)
             body.line(f"{result} = {body.join(pieces)}")
-            body.line(f"n += {body.count or len(names)}")
+            body.line(f"n += {body.count}")
             body.count = outer
         body.line(f'else: {result} = ""')
         return result
@@ -314,7 +313,7 @@ class WriterCompiler:
                 body.line(f"n += {body.count}")
                 body.count = outer
             word = "elif"
-        missing = "raise Unfit" if certain and not _may_be_empty(block) else f'{result} = ""'
+        missing = "raise Unfit" if certain and not nullable(block) else f'{result} = ""'
         body.line(f"else: {missing}")
         return [(False, result)]
 
@@ -352,26 +351,48 @@ class WriterCompiler:
         return self._program.object(write)
 
 
-def _may_be_empty(block: Block) -> bool:
-    from gateway.protocols.soap.form import nullable
+def _attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
+    exact = lexical.writer(_fixed(attribute.type, attribute.fixed))
+    if attribute.type.builtin not in lexical.QUALIFIED:
+        return lambda value: f' {name}="{escape_attribute(exact(value))}"'
 
-    return nullable(block)
+    def write(value: object) -> str:
+        space, text = _qualified(exact(value), "a_" + local(attribute.name))
+        return f'{space} {name}="{text}"'
+
+    return write
 
 
-def _attribute_writer(exact: Callable[[object], str]) -> Callable[[object], str]:
-    return lambda value: escape_attribute(exact(value))
+def _qname_element(name: str, type: SimpleType, element: Element) -> ElementWriter:
+    exact = lexical.writer(_fixed(type, element.fixed))
+
+    def write(value: object) -> str:
+        if value is None and element.nillable:
+            return f'<{name} xsi:nil="true"/>'
+        space, text = _qualified(exact(value), "q")
+        return f"<{name}{space}>{text}</{name}>"
+
+    return write
+
+
+def _qualified(clark: str, prefix: str) -> tuple[str, str]:
+    """A Clark name as a namespace declaration and a QName."""
+    space = namespace(clark)
+    if not space:
+        return "", clark
+    return f' xmlns:{prefix}="{escape_attribute(space)}"', f"{prefix}:{local(clark)}"
 
 
 def _fixed(type: SimpleType, fixed: str | None) -> SimpleType:
     """The type narrowed to a fixed value."""
     if fixed is None:
         return type
-    from dataclasses import replace
-
     return replace(type, facets=replace(type.facets, enumeration=(fixed,)))
 
 
-_REGEX_ONLY = frozenset("date dateTime time duration gYear gYearMonth gMonth gMonthDay gDay hexBinary".split())
+_REGEX_ONLY = frozenset(
+    ["date", "dateTime", "time", "duration", "gYear", "gYearMonth", "gMonth", "gMonthDay", "gDay", "hexBinary"]
+)
 
 
 def _fast_test(program: Program, type: SimpleType, x: str) -> str:
@@ -405,7 +426,11 @@ def _fast_test(program: Program, type: SimpleType, x: str) -> str:
 
 def _enumeration_test(program: Program, type: SimpleType, x: str) -> str:
     values = type.facets.enumeration
-    if type.variety != "atomic" or values is None or type.builtin not in ("string", "token", "NMTOKEN", "NCName", "normalizedString"):
+    if (
+        type.variety != "atomic"
+        or values is None
+        or type.builtin not in ("string", "token", "NMTOKEN", "NCName", "normalizedString")
+    ):
         return ""
     if type.facets.patterns or any(lexical.normalise(v, "collapse") != v or escape(v) != v for v in values):
         return ""
@@ -429,9 +454,12 @@ class _Body:
         self._variables += 1
         return f"x{self._variables}"
 
-    def block(self, header: str) -> _Indented:
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
         self.line(header)
-        return _Indented(self)
+        self._indent += "    "
+        yield
+        self._indent = self._indent[:-4]
 
     def join(self, pieces: Pieces) -> str:
         """An expression for the concatenation of pieces, neighbouring constants merged."""
@@ -445,14 +473,3 @@ class _Body:
         if not names:
             return '""'
         return names[0] if len(names) == 1 else 'f"' + "".join(f"{{{name}}}" for name in names) + '"'
-
-
-class _Indented:
-    def __init__(self, body: _Body) -> None:
-        self._body = body
-
-    def __enter__(self) -> None:
-        self._body._indent += "    "
-
-    def __exit__(self, *_: object) -> None:
-        self._body._indent = self._body._indent[:-4]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from zeep.wsdl import Document
 from gateway.errors import ConfigError, Finding
 from gateway.protocols.soap.components import Components, Unresolved
 from gateway.protocols.soap.documents import Documents, Fetch, Node, Unavailable, children, problem
+from gateway.protocols.soap.form import has_wildcard, obstacle
 from gateway.protocols.soap.model import (
     XSD,
     ComplexType,
@@ -39,7 +39,6 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
-from gateway.protocols.soap.form import has_wildcard, obstacle
 from gateway.protocols.soap.schema import Schema
 
 WSDL = "http://schemas.xmlsoap.org/wsdl/"
@@ -209,15 +208,11 @@ def _linked(documents: Documents, files: list[tuple[str, Node]]) -> Document:
 # --- operations ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class _Reader:
     """Builds the operations of a linked WSDL, one at a time, so that one that fails takes no other with it."""
 
-    files: list[tuple[str, Node]]
-    linked: Document
-    schema: Schema
-
-    def __post_init__(self) -> None:
+    def __init__(self, files: list[tuple[str, Node]], linked: Document, schema: Schema) -> None:
+        self.files, self.linked, self.schema = files, linked, schema
         self.wrappers: dict[str, ComplexType] = {}
         self.nodes: dict[tuple[str, str], Node] = {}
         for _, root in self.files:

@@ -1,0 +1,187 @@
+"""Compiling a field table for one direction, which finds everything wrong with it in its surroundings: the functions it calls,
+the contract it speaks to, its own defaults and examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from gateway.errors import ConfigError, Finding
+from gateway.exchange import ABSENT
+from gateway.mapping.contract import Leaf, LeafOf, NamesOf, check_contract
+from gateway.mapping.engine import Constant, Convert, Group, Move, Plan, compile_plan
+from gateway.mapping.forms import answer_form, request_form
+from gateway.mapping.functions import Function, Functions, why_unusable
+from gateway.mapping.layout import fields, origin, target
+from gateway.mapping.maps import AnswerMap, RequestMap
+from gateway.mapping.path import Path, lists, show_path
+from gateway.mapping.places import compile_places
+from gateway.mapping.schema import answer_schema, request_schema
+from gateway.mapping.table import Direction, Line, Table
+from gateway.mapping.wrong import Wrong
+
+UNKNOWN_FIELD = "is no field of this call"
+UNKNOWN_PARAMETER = "is no parameter of this call"
+
+
+def compile_request(
+    table: Table,
+    *,
+    functions: Functions | None = None,
+    leaf: LeafOf | None = None,
+    names: NamesOf | None = None,
+    path: Collection[str] = (),
+    body: bool = True,
+) -> RequestMap:
+    """Compile a table's requests. Raises ``ConfigError`` with every finding.
+
+    :param leaf: what the contract says about an ERP path; without it the contract is not checked.
+    :param names: the contract's names below an ERP path, for better remedies.
+    :param path: names of the route's path parameters. They, and query parameters (``body=False``), arrive as text.
+    """
+    compiler = _Compiler(table, "request", functions or {}, leaf)
+    moves = [compiler.request_move(line, path, body) for line in fields(table, "request") if line.rest is not None]
+    compiler.check(names)
+    compiler.check_path_parameters(path)
+    what = UNKNOWN_FIELD if body else UNKNOWN_PARAMETER
+    convert = compile_plan(compiler.plan(tuple(moves), strict=True, unknown=what, wrap=not body))
+    ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
+    return RequestMap(table, frozenset(path), body, convert, compile_places(ways), request_schema(table, compiler.most()))
+
+
+def compile_answer(
+    table: Table,
+    *,
+    functions: Functions | None = None,
+    leaf: LeafOf | None = None,
+    names: NamesOf | None = None,
+    unknown: Callable[[str], None] | None = None,
+) -> AnswerMap:
+    """Compile a table's answers. Raises ``ConfigError`` with every finding.
+
+    :param unknown: called with the REST name of a field (``lines[].unit``) whenever the ERP sent a code its list does not have;
+        the code itself passes.
+    """
+    compiler = _Compiler(table, "answer", functions or {}, leaf)
+    moves = [compiler.answer_move(line, unknown) for line in fields(table, "answer") if line.erp is not None]
+    compiler.check(names)
+    convert = compile_plan(compiler.plan(tuple(moves), strict=False, unknown="", wrap=False))
+    ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
+    return AnswerMap(table, convert, compile_places(ways), answer_schema(table))
+
+
+class _Compiler:
+    """Collects the findings of one compilation."""
+
+    def __init__(self, table: Table, direction: Direction, functions: Functions, leaf: LeafOf | None) -> None:
+        self.table = table
+        self.direction = direction
+        self.functions = functions
+        self.leaf = leaf
+        self.findings: list[Finding] = []
+
+    def check(self, names: NamesOf | None) -> None:
+        if self.leaf is not None:
+            self.findings += check_contract(self.table, self.direction, self.leaf, names)
+        if not fields(self.table, self.direction):
+            what = f"the table '{self.table.name}' has no row that serves {self.direction}s"
+            remedy = "name another table, or add rows"
+            self.findings.append(self.table.source.finding(("tables", self.table.name), what, remedy))
+        if self.findings:
+            raise ConfigError(self.findings)
+
+    def check_path_parameters(self, path: Collection[str]) -> None:
+        known = {line.rest[0] for line in self.table.of("request") if line.rest}
+        place = ("tables", self.table.name)
+        remedy = "add a row with 'rest: {}'"
+        findings = [
+            self.table.source.finding(
+                place, f"the table '{self.table.name}' has no request row for '{name}'", remedy.format(name)
+            )
+            for name in path
+            if name not in known
+        ]
+        if findings:
+            raise ConfigError(findings)
+
+    def ways(self) -> Iterator[Line]:
+        return (line for line in self.table.of(self.direction) if line.row.kind != "object")
+
+    def most(self) -> dict[Path, int]:
+        """Lengths the contract allows, by REST path."""
+        found = [(line.rest, self._leaf(line)) for line in fields(self.table, "request") if line.row.kind == "string"]
+        return {rest: leaf.max_length for rest, leaf in found if rest and leaf and leaf.max_length is not None}
+
+    def _leaf(self, line: Line) -> Leaf | None:
+        return self.leaf(show_path(line.erp)) if self.leaf is not None and line.erp is not None else None
+
+    def _function(self, line: Line) -> Function | None:
+        name = line.row.function(self.direction)
+        if name is None:
+            return None
+        function = self.functions.get(name)
+        if function is None:
+            known = ", ".join(sorted(self.functions)) or "none yet"
+            self.findings.append(
+                self.table.finding(line, f"calls '{name}', which no transformers/*.py defines", f"functions are: {known}")
+            )
+        elif why := why_unusable(function):
+            self.findings.append(self.table.finding(line, f"calls '{name}', which {why}", "write def name(value): ..."))
+        return function
+
+    def request_move(self, line: Line, path: Collection[str], body: bool) -> Move:
+        row, rest, erp = line.row, line.rest or (), line.erp or ()
+        parameter = not body or rest[0] in path
+        convert = request_form(row, self._leaf(line), parameter=parameter, function=self._function(line))
+        missing = ABSENT if row.default is None else self._tried(line, "default", row.default, convert)
+        if row.example is not None:
+            self._tried(line, "example", row.example, convert)
+        return Move(rest, erp, convert, row.required, row.nullable or row.kind == "any", missing)
+
+    def _tried(self, line: Line, key: str, value: object, convert: Convert) -> object:
+        try:
+            return convert(value)
+        except Wrong as wrong:
+            self.findings.append(
+                self.table.finding(line, f"has a {key} that {wrong.errors[0][1]}", f"give '{key}' in its REST form")
+            )
+            return ABSENT
+
+    def answer_move(self, line: Line, unknown: Callable[[str], None] | None) -> Move:
+        row, rest, erp = line.row, line.rest or (), line.erp or ()
+        name = show_path(rest)
+        report = (lambda: unknown(name)) if unknown is not None else (lambda: None)
+        convert = answer_form(row, unknown=report, function=self._function(line))
+        if row.answer_default is not None:
+            self._tried(line, "answer_default", row.answer_default, request_form(row, None, parameter=False, function=None))
+        missing = ABSENT if row.answer_default is None else row.answer_default
+        required = row.required and row.serves == "answer"
+        return Move(erp, rest, convert, required, row.nullable or row.kind == "any", missing)
+
+    def plan(self, moves: tuple[Move, ...], *, strict: bool, unknown: str, wrap: bool) -> Plan:
+        lines = list(self.table.of(self.direction))
+        constants = [
+            Constant(path, line.row.constant)
+            for line in lines
+            if line.row.constant is not None and (path := target(line, self.direction)) is not None
+        ]
+        groups = {
+            path: _group(line, strict)
+            for line in lines
+            if line.row.kind in ("object", "list") and (path := origin(line, self.direction)) is not None
+        }
+        pairs = {
+            source: filled
+            for line in lines
+            for source, filled in zip(
+                lists(origin(line, self.direction) or ()), lists(target(line, self.direction) or ()), strict=False
+            )
+        }
+        return Plan(moves, tuple(constants), groups, pairs, strict, unknown, wrap)
+
+
+def _group(line: Line, strict: bool) -> Group:
+    row = line.row
+    if not strict or row.kind == "object":
+        return Group(row.required)
+    return Group(row.required, *(None if bound is None else int(bound) for bound in (row.min, row.max)))

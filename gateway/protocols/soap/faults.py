@@ -1,0 +1,97 @@
+"""SOAP faults into problems (SOAP 1.1 section 4.4, SOAP 1.2 part 1 section 5.4).
+
+A fault whose detail is an element the operation declares is the ERP saying no: ``Refused``, with that detail typed. Any other
+blames the request (``Client``, ``Sender``) or the ERP. Undeclared detail and texts that look like internals never reach a caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
+from gateway.protocols.soap.model import XML, Element, local, namespace
+from gateway.protocols.soap.reader import NamespacesNeeded, ReaderCompiler
+
+_ENV_12: Final = "http://www.w3.org/2003/05/soap-envelope"
+_CLIENT: Final = frozenset({"Client", "Sender"})
+_MAX_TEXT = 200
+_INTERNAL = re.compile(
+    r"[\n\r\t\\<>{}]|://|/\w+/|\bat \w+\.|\w\.\w+\(|Exception|Traceback|Error:|SQL|ORA-\d|\.(java|py|cs|php|dll)\b", re.I
+)
+_QNAME = re.compile(r"[\w.:-]{1,100}").fullmatch
+
+
+class FaultReader:
+    """Reads the faults of one operation; ``faults`` are the declared detail elements by Clark name."""
+
+    def __init__(self, compiler: ReaderCompiler, faults: Mapping[str, Element]) -> None:
+        self._readers = dict(zip(faults, compiler.compile(faults.values()), strict=True))
+
+    def problem(self, fault: Any) -> UpstreamProblem:
+        """The problem a Fault element stands for, to be raised."""
+        codes, actor, reasons, detail = (_fault_12 if namespace(fault.tag) == _ENV_12 else _fault_11)(fault)
+        facts: dict[str, object] = {"code": codes[0] if codes else "", "subcodes": codes[1:]}
+        if actor and not _INTERNAL.search(actor.replace("://", "")):
+            facts["actor"] = actor[:_MAX_TEXT]
+        declared = self._declared(detail)
+        if declared is not None:
+            facts |= {"reasons": {lang: text[:_MAX_TEXT] for lang, text in reasons.items()}, "detail": declared}
+            return Refused(_sentence(reasons), extensions={"fault": facts})
+        facts["reasons"] = {lang: text for lang, text in reasons.items() if _presentable(text)}
+        kind = FaultClient if codes and codes[0] in _CLIENT else FaultServer
+        return kind(_sentence(facts["reasons"]), extensions={"fault": facts})  # type: ignore[arg-type]
+
+    def _declared(self, detail: Any) -> dict[str, object] | None:
+        """The first declared element of the detail, as a one-key object."""
+        for child in () if detail is None else detail:
+            read = self._readers.get(child.tag)
+            if read is None:
+                continue
+            try:
+                return {local(child.tag): read(child, 0)}
+            except NamespacesNeeded:
+                raise
+            except (ValueError, RecursionError):
+                return None
+        return None
+
+
+def _presentable(text: str) -> bool:
+    return 0 < len(text) <= _MAX_TEXT and not _INTERNAL.search(text) and text.isprintable()
+
+
+def _sentence(reasons: Mapping[str, str]) -> str:
+    return next((text for text in reasons.values() if _presentable(text)), "")
+
+
+def _code(text: str | None) -> str:
+    """The local part of a code; codes are shown, so anything that is no QName is left out."""
+    text = (text or "").strip().rpartition(":")[2]
+    return text if _QNAME(text) else ""
+
+
+def _fault_11(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
+    parts = {local(child.tag): child for child in fault}
+    codes = [part for part in _code(_text(parts.get("faultcode"))).split(".") if part]
+    reason = _text(parts.get("faultstring"))
+    lang = parts["faultstring"].get(f"{{{XML}}}lang", "und") if "faultstring" in parts else "und"
+    return codes, _text(parts.get("faultactor")), {lang: reason} if reason else {}, parts.get("detail")
+
+
+def _fault_12(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
+    space = f"{{{_ENV_12}}}"
+    codes = []
+    code = fault.find(f"{space}Code")
+    while code is not None and len(codes) < 10:
+        codes.append(_code(code.findtext(f"{space}Value")))
+        code = code.find(f"{space}Subcode")
+    texts = fault.iterfind(f"{space}Reason/{space}Text")
+    reasons = {node.get(f"{{{XML}}}lang", "und"): _text(node) for node in texts}
+    actor = fault.findtext(f"{space}Role") or fault.findtext(f"{space}Node") or ""
+    return [code for code in codes if code], actor.strip(), reasons, fault.find(f"{space}Detail")
+
+
+def _text(node: Any) -> str:
+    return (node.text or "").strip() if node is not None else ""

@@ -1,0 +1,588 @@
+"""XML to JSON values, compiled: one generated function per complex type, walking an element's children once, in schema order.
+
+Strict about structure (an element missing, out of place or unknown is an error, never skipped), tolerant about values a newer
+ERP may know (codes outside an enumeration, lengths): see ``lexical.reader``. Raises ``Misfit`` or another ``ValueError`` whose
+text names elements, never values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gateway.protocols.soap import lexical
+from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, nullable
+from gateway.protocols.soap.model import (
+    ANY_TYPE,
+    XSD,
+    XSI,
+    ComplexType,
+    Contract,
+    Element,
+    SimpleType,
+    Wildcard,
+    local,
+    namespace,
+)
+from gateway.protocols.soap.program import Program
+from gateway.protocols.soap.wildcards import inner_xml
+
+ElementReader = Callable[[Any, int], object]
+
+MAX_DEPTH = 200
+NIL, TYPE = f"{{{XSI}}}nil", f"{{{XSI}}}type"
+
+
+class Misfit(ValueError):
+    """The XML does not have the structure the contract gives it."""
+
+
+class NamespacesNeeded(Exception):
+    """Met something whose meaning depends on prefixes; read again from a tree that keeps them."""
+
+
+class _End:
+    tag = ""
+
+
+END = _End()
+
+
+def shown(node: Any) -> str:
+    return local(str(node.tag)) or "the end"
+
+
+# --- what generated code calls when a test fails ---------------------------------------------------------------------
+
+
+def missing(parent: Any, found: Any) -> None:
+    raise Misfit(f"element {shown(parent)}: {'content is missing' if found is END else f'{shown(found)} is out of place'}")
+
+
+def stray(node: Any) -> None:
+    raise Misfit(f"element {shown(node)}: text where only elements belong")
+
+
+def too_deep(node: Any) -> None:
+    raise Misfit(f"element {shown(node)}: nested more than {MAX_DEPTH} deep")
+
+
+def is_nil(node: Any) -> bool:
+    return (node.get(NIL) or "").strip() in ("true", "1")
+
+
+def prefixed(node: Any, text: str) -> str:
+    """The Clark name of a QName in the scope of a node."""
+    if not hasattr(node, "nsmap"):
+        raise NamespacesNeeded
+    prefix, _, name = text.strip().rpartition(":")
+    space = node.nsmap.get(prefix or None)
+    if space is None and prefix:
+        raise Misfit(f"element {shown(node)}: the prefix of a name is not declared")
+    return f"{{{space}}}{name}" if space else name
+
+
+def check_attributes(node: Any, known: frozenset[str]) -> None:
+    """Refuse attributes of no namespace that the contract does not declare; others are infrastructure."""
+    for name in node.keys():  # noqa: SIM118
+        if not name.startswith("{") and name not in known:
+            raise Misfit(f"element {shown(node)}: the attribute {name} is unknown")
+
+
+class ReaderCompiler:
+    """Compiles element readers of one contract; they share functions and constants."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._functions: dict[str, str] = {}
+        self._pending: list[tuple[str, ComplexType]] = []
+        self._tables: list[tuple[dict[str, Any], str, str]] = []
+        self._any: dict[str, ElementReader] = {}
+        self._program = Program(
+            missing=missing,
+            stray=stray,
+            too_deep=too_deep,
+            is_nil=is_nil,
+            check_attributes=check_attributes,
+            END=END,
+            NIL=NIL,
+            TYPE=TYPE,
+        )
+
+    def compile(self, elements: Iterable[Element]) -> list[ElementReader]:
+        """A function from (element node, depth) to JSON value, for each element declaration."""
+        names = [self._element_function(element) for element in elements]
+        while self._pending:
+            self._define(*self._pending.pop())
+        self._program.build()
+        for table, key, function in self._tables:
+            table[key] = self._program.function(function)
+        self._tables.clear()
+        return [self._program.function(name) for name in names]
+
+    def _element_function(self, element: Element) -> str:
+        lines = _Lines()
+        value = self._value(lines, element, "c")
+        lines.add(f"return {value}")
+        name = self._program.object(None)
+        self._program.define(f"{name}(c, d)", lines.lines)
+        return name
+
+    # --- elements ----------------------------------------------------------------------------------------------------
+
+    def _value(self, lines: _Lines, element: Element, c: str) -> str:
+        """Statements that read node ``c``, and the expression of its value."""
+        if element.type == ANY_TYPE:
+            return f"{self._program.object(self._any_element)}({c}, d)"
+        type = self._contract.types[element.type]
+        if isinstance(type, SimpleType):
+            return self._leaf(lines, type, element.default or element.fixed, c)
+        call = self._type_function(element.type)
+        nil = self._program.object(_nil_reader(form_of(type)))
+        lines.add(f"if {c}.keys() and is_nil({c}): v = {nil}({c})")
+        lines.add(f"else: v = {call}({c}, d)")
+        return "v"
+
+    def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str) -> str:
+        exact = self._program.object(leaf_reader(type, default))
+        lines.add(f"v = {c}.text")
+        usual, test = _fast_test(self._program, type)
+        if usual == "":
+            lines.add(f"v = {exact}({c})")
+        else:
+            lines.add(f"if v is None or len({c}) or {c}.keys(){' or ' + test if test else ''}: v = {exact}({c})")
+            if usual != "v":
+                lines.add(f"else: v = {usual}")
+        return "v"
+
+    # --- complex types -----------------------------------------------------------------------------------------------
+
+    def _type_function(self, key: str) -> str:
+        derived = self._contract.derived.get(key, ())
+        type = self._contract.types[key]
+        if not derived and isinstance(type, ComplexType) and not type.name:
+            return self._exact_function(key)
+        name = f"dispatch {key}"
+        if name not in self._functions:
+            self._functions[name] = self._program.object(None)
+            table: dict[str, Any] = {}
+            for choice in (key, *derived):
+                found = self._contract.types[choice]
+                if isinstance(found, ComplexType) and not found.abstract:
+                    self._tables.append((table, choice, self._exact_function(choice)))
+            select = self._program.object(_selector(key, table))
+            own = f"{self._exact_function(key)}(e, d)" if key_is_concrete(type) else f"{select}(e, d)"
+            self._program.define(f"{self._functions[name]}(e, d)", [f"return {own} if e.get(TYPE) is None else {select}(e, d)"])
+        return self._functions[name]
+
+    def _exact_function(self, key: str) -> str:
+        if key not in self._functions:
+            self._functions[key] = self._program.object(None)
+            type = self._contract.types[key]
+            assert isinstance(type, ComplexType)
+            self._pending.append((self._functions[key], type))
+        return self._functions[key]
+
+    def _define(self, name: str, type: ComplexType) -> None:
+        form = form_of(type)
+        lines = _Lines()
+        lines.add(f"if d > {MAX_DEPTH}: too_deep(e)")
+        if form.attributes or form.any_attribute:
+            lines.add(f"o = {self._program.object(attribute_reader(form))}(e)")
+        else:
+            lines.add("o = {}")
+            lines.add(f"if e.keys(): check_attributes(e, {self._program.object(frozenset())})")
+        if form.kind == "simple" and form.simple is not None:
+            read = self._program.object(_text_reader(form.simple))
+            lines.add(f'o["$value"] = {read}(e)')
+        elif isinstance(form.root, Items) and form.kind == "content":
+            lines.add(f'o["$content"] = {self._items(form.root)}(e, list(e), d + 1)')
+        else:
+            self._children(lines, form)
+        lines.add("return o")
+        self._program.define(f"{name}(e, d)", lines.lines)
+
+    def _children(self, lines: _Lines, form: Form) -> None:
+        lines.add("t = e.text")
+        lines.add("if t and not t.isspace(): stray(e)")
+        if form.root is None:
+            lines.add("if len(e): missing(e, e[0])")
+            return
+        lines.add("d += 1")
+        lines.add("n = iter([*e, END]).__next__")
+        lines.add("c = n()")
+        self._node(lines, form.root, certain=True, chosen=False)
+        lines.add("if c is not END: missing(e, c)")
+
+    # --- content -----------------------------------------------------------------------------------------------------
+
+    def _node(self, lines: _Lines, node: FormNode, certain: bool, chosen: bool) -> None:
+        """Statements that read a node at the cursor. ``certain``: it has to be there, if it must be anywhere. ``chosen``: the
+        caller has already seen that it begins here."""
+        if isinstance(node, Slot):
+            self._slot(lines, node, certain, chosen)
+        elif isinstance(node, Items):
+            self._ordered(lines, node, certain, self._items(node))
+        elif isinstance(node, AnySlot):
+            self._ordered_any(lines, node, certain)
+        elif node.kind == "choice":
+            self._choice(lines, node, certain)
+        elif node.kind == "all":
+            self._all(lines, node, certain)
+        elif (certain and node.required) or chosen:
+            for child in node.nodes:
+                self._node(lines, child, True, False)
+        else:
+            with lines.block(f"if {self._begins(node)}:"):
+                for child in node.nodes:
+                    self._node(lines, child, True, False)
+
+    def _slot(self, lines: _Lines, slot: Slot, certain: bool, chosen: bool) -> None:
+        tag = self._program.text(slot.element.name)
+        if slot.repeated:
+            self._list(lines, slot, certain)
+            return
+        if chosen or (certain and slot.min > 0):
+            if not chosen:
+                lines.add(f"if c.tag != {tag}: missing(e, c)")
+            self._take(lines, slot)
+        else:
+            with lines.block(f"if c.tag == {tag}:"):
+                self._take(lines, slot)
+
+    def _take(self, lines: _Lines, slot: Slot) -> None:
+        value = self._value(lines, slot.element, "c")
+        lines.add(f"o[{self._program.text(slot.key)}] = {value}")
+        self._advance(lines)
+
+    def _advance(self, lines: _Lines) -> None:
+        lines.add("t = c.tail")
+        lines.add("if t and not t.isspace(): stray(e)")
+        lines.add("c = n()")
+
+    def _list(self, lines: _Lines, slot: Slot, certain: bool) -> None:
+        tag, key = self._program.text(slot.element.name), self._program.text(slot.key)
+        lines.add("l = []")
+        with lines.block(f"while c.tag == {tag}:"):
+            lines.add(f"l.append({self._value(lines, slot.element, 'c')})")
+            self._advance(lines)
+        self._bounds(lines, slot.min, slot.max, certain)
+        lines.add(f"o[{key}] = l" if certain else f"if l: o[{key}] = l")
+
+    def _bounds(self, lines: _Lines, low: int, high: int | None, certain: bool) -> None:
+        if low and (certain or low > 1):
+            lines.add(f"if len(l) < {low}{'' if certain else ' and l'}: missing(e, c)")
+        if high is not None:
+            lines.add(f"if len(l) > {high}: missing(e, c)")
+
+    def _choice(self, lines: _Lines, block: Block, certain: bool) -> None:
+        word = "if"
+        for child in sorted(block.nodes, key=lambda child: isinstance(child, AnySlot)):
+            with lines.block(f"{word} {self._begins(child)}:"):
+                self._node(lines, child, False, True)
+            word = "elif"
+        if certain and not nullable(block):
+            lines.add("else: missing(e, c)")
+
+    def _all(self, lines: _Lines, block: Block, certain: bool) -> None:
+        members = [node for node in block.nodes if isinstance(node, Slot)]
+        with lines.block(f"while c.tag in {self._program.object(frozenset(slot.element.name for slot in members))}:"):
+            for slot in members:
+                key = self._program.text(slot.key)
+                with lines.block(f"if c.tag == {self._program.text(slot.element.name)}:"):
+                    if slot.repeated:
+                        self._list(lines, slot, certain=False)
+                    else:
+                        lines.add(f"if {key} in o: missing(e, c)")
+                        self._take(lines, slot)
+                    lines.add("continue")
+        needed = frozenset(slot.key for slot in members if slot.min)
+        if needed:
+            seen = (
+                ""
+                if certain and block.required
+                else f" and not {self._program.object(frozenset(s.key for s in members))}.isdisjoint(o)"
+            )
+            lines.add(f"if not {self._program.object(needed)} <= o.keys(){seen}: missing(e, c)")
+
+    def _ordered(self, lines: _Lines, node: Items, certain: bool, read: str) -> None:
+        lines.add("l = []")
+        with lines.block(f"while {self._begins(node)}:"):
+            lines.add("l.append(c)")
+            self._advance(lines)
+        body = f"o[{self._program.text(node.key)}] = {read}(e, l, d)"
+        lines.add(body if certain else f"if l: {body}")
+
+    def _ordered_any(self, lines: _Lines, node: AnySlot, certain: bool) -> None:
+        lines.add("l = []")
+        room = "" if node.wildcard.max is None else f" and len(l) < {node.wildcard.max}"
+        with lines.block(f"while {self._begins(node)}{room}:"):
+            lines.add(f"l.append({self._program.object(self._wild)}(c, d))")
+            self._advance(lines)
+        self._bounds(lines, node.wildcard.min, None, certain)
+        if node.repeated:
+            lines.add('o["$any"] = l' if certain else 'if l: o["$any"] = l')
+        else:
+            lines.add('if l: o["$any"] = l[0]')
+
+    def _begins(self, node: FormNode) -> str:
+        """A test of the cursor: may the node begin here?"""
+        names, wildcards = _first(node)
+        tests = []
+        if len(names) == 1:
+            tests.append(f"c.tag == {self._program.text(names[0])}")
+        elif names:
+            tests.append(f"c.tag in {self._program.object(frozenset(names))}")
+        if wildcards:
+            tests.append(f"{self._program.object(_admits(wildcards))}(c)")
+        return f"({' or '.join(tests)})"
+
+    def _items(self, node: Items) -> str:
+        """The name of a function that reads nodes into an ordered array."""
+        table: dict[str, Any] = {}
+        for slot in node.slots:
+            self._tables.append((table, slot.element.name, self._element_function(slot.element)))
+        keys = {slot.element.name: (slot.key, slot.symbol) for slot in node.slots}
+        matches = re.compile(node.pattern).fullmatch
+        admits = _admits(node.wildcards) if node.wildcards else None
+
+        def read(parent: Any, nodes: list[Any], d: int) -> list[object]:
+            result: list[object] = []
+            symbols = []
+            if node.mixed and parent.text:
+                result.append(parent.text)
+            for child in nodes:
+                if child.tag in table:
+                    key, symbol = keys[child.tag]
+                    result.append({key: table[child.tag](child, d)})
+                    symbols.append(symbol)
+                elif admits is not None and admits(child):
+                    result.append(self._wild(child, d))
+                    symbols.append(WILDCARD_SYMBOL)
+                else:
+                    missing(parent, child)
+                if node.mixed and child.tail:
+                    result.append(child.tail)
+                elif child.tail and not child.tail.isspace():
+                    stray(parent)
+            if not node.mixed and node.key == "$content" and parent.text and not parent.text.isspace():
+                stray(parent)
+            if not matches("".join(symbols)):
+                raise Misfit(f"element {shown(parent)}: its content is not in the order the contract gives")
+            return result
+
+        return self._program.object(read)
+
+    # --- open content ------------------------------------------------------------------------------------------------
+
+    def _wild(self, node: Any, d: int) -> dict[str, object]:
+        """An element under a wildcard, as a one-key object."""
+        declared = self._contract.elements.get(node.tag)
+        if declared is not None:
+            return {node.tag: self._late(declared)(node, d)}
+        if not hasattr(node, "nsmap"):
+            raise NamespacesNeeded
+        from lxml import etree
+
+        return {"$xml": etree.tostring(node, encoding="unicode", with_tail=False)}
+
+    def _late(self, element: Element) -> ElementReader:
+        key = f"{element.name} {element.type}"
+        if key not in self._any:
+            self._any[key] = self.compile([element])[0]
+        return self._any[key]
+
+    def _any_element(self, node: Any, d: int) -> object:
+        if d > MAX_DEPTH:
+            too_deep(node)
+        if node.keys() and is_nil(node):
+            return None
+        named = node.get(TYPE)
+        if named is not None:
+            typed = self._typed(node, prefixed(node, named), d)
+            if typed is not None:
+                return typed
+        if len(node) == 0:
+            return node.text or ""
+        if not hasattr(node, "nsmap"):
+            raise NamespacesNeeded
+        return {"$xml": inner_xml(node)}
+
+    def _typed(self, node: Any, name: str, d: int) -> object:
+        type = self._contract.types.get(name)
+        if namespace(name) == XSD and local(name) in lexical.BUILTINS and name != ANY_TYPE:
+            type = lexical.builtin(local(name))
+        if isinstance(type, SimpleType):
+            if type.builtin == "string" and type.variety == "atomic":
+                return {"$type": name, "$value": leaf_reader(type, None)(node)}
+            return {"$type": name, "$value": leaf_reader(type, None)(node)}
+        if isinstance(type, ComplexType) and type.key != ANY_TYPE and not type.abstract:
+            value = self._late(Element(str(node.tag), name))(node, d)
+            return {"$type": name, **value} if isinstance(value, dict) else value
+        return None
+
+
+class _Lines:
+    """The statements of one generated function."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._indent = ""
+
+    def add(self, text: str) -> None:
+        self.lines.append(self._indent + text)
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        self.add(header)
+        self._indent += "    "
+        yield
+        self._indent = self._indent[:-4]
+
+
+def key_is_concrete(type: object) -> bool:
+    return isinstance(type, ComplexType) and not type.abstract
+
+
+def _selector(declared: str, table: dict[str, Any]) -> ElementReader:
+    """Reads an element by the type its ``xsi:type`` names."""
+
+    def select(node: Any, d: int) -> object:
+        named = node.get(TYPE)
+        if named is None:
+            raise Misfit(f"element {shown(node)}: its type is abstract and no xsi:type says which one it is")
+        name = prefixed(node, named)
+        if name not in table:
+            raise Misfit(f"element {shown(node)}: its xsi:type is not derived from the declared type")
+        value = table[name](node, d)
+        return value if name == declared else {"$type": name, **value}
+
+    return select
+
+
+def _nil_reader(form: Form) -> Callable[[Any], object]:
+    attributes = attribute_reader(form)
+
+    def read(node: Any) -> object:
+        if len(node) or (node.text and not node.text.isspace()):
+            raise Misfit(f"element {shown(node)}: nil and yet with content")
+        found = attributes(node) if any(name not in (NIL, TYPE) for name in node.keys()) else {}  # noqa: SIM118
+        return {"$nil": True, **found} if found else None
+
+    return read
+
+
+def attribute_reader(form: Form) -> Callable[[Any], dict[str, object]]:
+    """Reads the attributes of an element into a new object."""
+    known = [(a.name, key, lexical.reader(a.type), a.required, a.type.builtin in lexical.QUALIFIED) for key, a in form.attributes]
+    names = frozenset(a.name for _, a in form.attributes)
+    others = form.any_attribute
+
+    def read(node: Any) -> dict[str, object]:
+        result: dict[str, object] = {}
+        for name, key, convert, required, qualified in known:
+            text = node.get(name)
+            if text is None:
+                if required:
+                    raise Misfit(f"element {shown(node)}: the attribute {local(name)} is missing")
+                continue
+            try:
+                result[key] = convert(prefixed(node, text) if qualified else text)
+            except ValueError as error:
+                raise Misfit(f"element {shown(node)}: the attribute {local(name)} {error}") from error
+        if len(node.keys()) != len(result):
+            if others is None:
+                check_attributes(node, names)
+            else:
+                result |= _extra_attributes(node, names)
+        return result
+
+    return read
+
+
+def _extra_attributes(node: Any, known: frozenset[str]) -> dict[str, object]:
+    return {f"@{name}": text for name, text in node.items() if name not in known and namespace(name) != XSI}
+
+
+def leaf_reader(type: SimpleType, default: str | None) -> Callable[[Any], object]:
+    """Reads an element of simple type, whatever state it is in."""
+    convert = lexical.reader(type)
+    qualified = type.builtin in lexical.QUALIFIED
+
+    def read(node: Any) -> object:
+        if len(node):
+            raise Misfit(f"element {shown(node)}: elements where only text belongs")
+        check_attributes(node, frozenset())
+        text = node.text or ""
+        if is_nil(node):
+            if text.strip():
+                raise Misfit(f"element {shown(node)}: nil and yet with content")
+            return None
+        if not text and default is not None:
+            text = default
+        try:
+            return convert(prefixed(node, text) if qualified else text)
+        except Misfit:
+            raise
+        except ValueError as error:
+            raise Misfit(f"element {shown(node)}: {error}") from error
+
+    return read
+
+
+def _text_reader(type: SimpleType) -> Callable[[Any], object]:
+    convert = lexical.reader(type)
+
+    def read(node: Any) -> object:
+        if len(node):
+            raise Misfit(f"element {shown(node)}: elements where only text belongs")
+        try:
+            return convert(node.text or "")
+        except ValueError as error:
+            raise Misfit(f"element {shown(node)}: {error}") from error
+
+    return read
+
+
+def _first(node: FormNode) -> tuple[list[str], list[Wildcard]]:
+    """The element names and wildcards a node may begin with."""
+    if isinstance(node, Slot):
+        return [node.element.name], []
+    if isinstance(node, Items):
+        return [slot.element.name for slot in node.slots], list(node.wildcards)
+    if isinstance(node, AnySlot):
+        return [], [node.wildcard]
+    names: list[str] = []
+    wildcards: list[Wildcard] = []
+    for child in node.nodes:
+        more, wild = _first(child)
+        names += more
+        wildcards += wild
+        if node.kind == "sequence" and not nullable(child):
+            break
+    return names, wildcards
+
+
+def _admits(wildcards: Iterable[Wildcard]) -> Callable[[Any], bool]:
+    found = tuple(wildcards)
+    return lambda node: node is not END and any(wildcard.admits(namespace(node.tag)) for wildcard in found)
+
+
+_ALWAYS_FINE = frozenset({"string", "anySimpleType", "anyAtomicType"})
+_COLLAPSED = frozenset(["token", "language", "NMTOKEN", "Name", "NCName", "ID", "IDREF", "ENTITY", "anyURI", "normalizedString"])
+
+
+def _fast_test(program: Program, type: SimpleType) -> tuple[str, str]:
+    """An expression for the value of text ``v``, "" when only the exact reader will do, and the test that sends it there."""
+    name = type.builtin
+    if type.variety != "atomic" or name in lexical.QUALIFIED or name in ("base64Binary", "boolean", "float", "double"):
+        return "", ""
+    if name in _ALWAYS_FINE and lexical.whitespace(type) == "preserve":
+        return "v", ""
+    if name in _ALWAYS_FINE | {"token", "normalizedString", "anyURI"}:
+        return "v", "not v.isalnum()"
+    if name in lexical.INTEGERS and lexical.is_number(type):
+        return ("int(v)", "not v.isdecimal() or not v.isascii() or len(v) > 9") if name in ("int", "unsignedInt") else ("", "")
+    return "v", f"not {program.object(lexical.MATCHERS[name])}(v)"

@@ -1,0 +1,131 @@
+"""Reload without dropping a call, and bad files that change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.deployment import read_deployment
+from gateway.errors import ConfigError
+from gateway.exchange import Principal
+from gateway.live import Live
+from gateway.runtime import check_stores
+from tests.support import GatewayProcess, copy_deployment
+
+
+class Load:
+    """Keep-alive clients that call without pause and remember every answer that was not 200."""
+
+    def __init__(self, gateway: GatewayProcess, clients: int) -> None:
+        self._gateway = gateway
+        self._clients = clients
+        self._stop = asyncio.Event()
+        self.calls = 0
+        self.failures: list[str] = []
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._clients):
+                tasks.create_task(self._call())
+
+    async def _call(self) -> None:
+        headers = {"authorization": f"Bearer {self._gateway.token('wms')}"}
+        async with httpx.AsyncClient(base_url=self._gateway.url, headers=headers, timeout=30) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = await client.get("/api/v1/stock/000123")
+                    if answer.status_code != 200:
+                        self.failures.append(f"{answer.status_code} {answer.text}")
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                self.calls += 1
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+async def test_a_hundred_reloads_under_load_fail_no_call(own_gateway: GatewayProcess) -> None:
+    route = own_gateway.path.parent / "routes" / "stock.yaml"
+    original = route.read_text()
+    load = Load(own_gateway, clients=4)
+    running = asyncio.create_task(load.run())
+    for number in range(100):
+        after = len(own_gateway.events)
+        route.write_text(original + f"    summary: Stock, revision {number}\n")
+        await asyncio.to_thread(own_gateway.wait_for, "snapshot.swapped", after=after)
+    load.stop()
+    await running
+    assert load.failures == []
+    assert load.calls > 200
+    document = own_gateway.call(None, "GET", "/openapi/v1.json").json()
+    assert document["paths"]["/api/v1/stock/{sku}"]["get"]["summary"] == "Stock, revision 99"
+
+
+def test_sighup_reloads(own_gateway: GatewayProcess) -> None:
+    after = len(own_gateway.events)
+    own_gateway.signal(signal.SIGHUP)
+    assert own_gateway.wait_for("snapshot.swapped", after=after)["routes"] == 8
+
+
+def test_a_bad_file_keeps_the_last_good_snapshot_and_says_so(own_gateway: GatewayProcess) -> None:
+    before = own_gateway.call(None, "GET", "/health/ready").json()["snapshot"]
+    policy = own_gateway.path.parent / "policies" / "policy.csv"
+    good = policy.read_text()
+    after = len(own_gateway.events)
+    policy.write_text(good.replace("p, wms,   demo, stock.get,               allow", "p, wms, demo, stock.get, Allow"))
+    refused = own_gateway.wait_for("snapshot.refused", after=after)
+    assert any(finding.startswith("policies/policy.csv:") for finding in refused["findings"])
+    ready = own_gateway.call(None, "GET", "/health/ready").json()
+    assert (ready["snapshot"], ready["reload"]["status"]) == (before, "refused")
+    assert "Allow" in httpx.get(own_gateway.console + "/health/ready").text
+    assert own_gateway.call("wms", "GET", "/api/v1/stock/000123").status_code == 200
+
+    after = len(own_gateway.events)
+    policy.write_text(good)
+    own_gateway.wait_for("snapshot.swapped", after=after)
+    assert "reload" not in own_gateway.call(None, "GET", "/health/ready").json()
+
+
+def test_a_satellite_taken_out_is_out_at_once(own_gateway: GatewayProcess) -> None:
+    assert own_gateway.call("wms", "GET", "/api/v1/stock/000123").status_code == 200
+    satellites = own_gateway.path.parent / "policies" / "satellites.yaml"
+    after = len(own_gateway.events)
+    satellites.write_text(satellites.read_text().replace("  wms:\n", "  wms-old:\n"))
+    own_gateway.wait_for("snapshot.swapped", after=after)
+    assert own_gateway.call("wms", "GET", "/api/v1/stock/000123").status_code == 401
+
+
+async def test_a_policy_cut_off_at_any_byte_is_refused_and_decides_nothing(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    live = Live(path, check_stores(path))
+    policy = tmp_path / "policies" / "policy.csv"
+    whole = policy.read_bytes()
+    questions = [
+        (Principal(subject, "demo"), route.operation, route.version)
+        for subject in ("oa", "crm", "wms", "mes", "shop", "tour", "cfo", "approver-a", "nobody")
+        for route in live.snapshot.routes
+    ]
+    answers = [live.snapshot.runtime.policy.decide(*question) for question in questions]
+    last_byte = len(whole.rstrip())
+    for length in range(0, last_byte):
+        policy.write_bytes(whole[:length])
+        with pytest.raises(ConfigError) as refused:
+            read_deployment(path)
+        assert all(finding.what for finding in refused.value.findings)
+        if length % 97 == 0:
+            assert await live.reload() is False
+            assert [live.snapshot.runtime.policy.decide(*question) for question in questions] == answers
+
+
+async def test_a_file_that_crashes_the_build_keeps_the_last_good_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = copy_deployment(tmp_path)
+    live = Live(path, check_stores(path))
+    snapshot = live.snapshot
+    monkeypatch.setattr("gateway.live.build", lambda *_: 1 / 0)
+    assert await live.reload() is False
+    assert live.snapshot is snapshot
+    assert live.status(places_only=False)["reload"]

@@ -1,0 +1,137 @@
+"""What many tests share: the example deployment in a folder of its own, and the gateway as a real process over a real ERP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+ROOT = Path(__file__).parent.parent
+PARTS = ("gateway.yaml", "routes", "policies", "transformers")
+
+
+def copy_deployment(folder: Path) -> Path:
+    """The repository's example deployment, to be changed by a test. Returns its gateway.yaml."""
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    shutil.copytree(ROOT / "gateway/demo/erp/contracts", folder / "gateway/demo/erp/contracts")
+    return folder / "gateway.yaml"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class GatewayProcess:
+    """``erp-gateway serve`` as a child. ``events`` are its structured log so far; ``wait_for`` waits for one by name."""
+
+    path: Path
+    erp: str
+    environment: dict[str, str] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> GatewayProcess:
+        self.port, self.console_port = free_port(), free_port()
+        environment = os.environ | {
+            "DEMO_ERP_URL": self.erp,
+            "ERP_GATEWAY_PORT": str(self.port),
+            "ERP_GATEWAY_CONSOLE_PORT": str(self.console_port),
+            **self.environment,
+        }
+        self._arrived = threading.Condition()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "serve", "--config", str(self.path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.wait_for("gateway.listening")
+        return self
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            with self._arrived:
+                try:
+                    self.events.append(json.loads(line))
+                except ValueError:
+                    self.noise.append(line)
+                self._arrived.notify_all()
+        with self._arrived:
+            self._arrived.notify_all()
+
+    def wait_for(self, event: str, *, after: int = 0, timeout: float = 30.0) -> dict[str, Any]:
+        """The first event of that name beyond the first ``after`` events."""
+
+        def found() -> dict[str, Any] | None:
+            return next((entry for entry in self.events[after:] if entry.get("event") == event), None)
+
+        with self._arrived:
+            self._arrived.wait_for(lambda: found() or self.process.poll() is not None, timeout)
+            entry = found()
+        if entry is None:
+            raise AssertionError(f"no {event}: {self.events[-5:]} {''.join(self.noise[-20:])}")
+        return entry
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def console(self) -> str:
+        return f"http://127.0.0.1:{self.console_port}"
+
+    def token(self, client: str) -> str:
+        if client not in self.tokens:
+            answer = httpx.post(
+                f"{self.url}/oauth/token", auth=(client, f"demo-{client}"), data={"grant_type": "client_credentials"}
+            )
+            assert answer.status_code == 200, answer.text
+            self.tokens[client] = answer.json()["access_token"]
+        return self.tokens[client]
+
+    def call(self, client: str | None, method: str, path: str, **request: Any) -> httpx.Response:
+        """One call as a satellite, over a connection of its own."""
+        headers = dict(request.pop("headers", {}))
+        if client:
+            headers["authorization"] = f"Bearer {self.token(client)}"
+        return httpx.request(method, self.url + path, headers=headers, timeout=30, **request)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(30)
+        for reader in self._readers:
+            reader.join(10)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+        return code
