@@ -18,7 +18,7 @@ from gateway.config.source import Place
 from gateway.deployment import Deployment, Findings, Resource
 from gateway.errors import ConfigError
 from gateway.exchange import Headers
-from gateway.mapping import Leaf, compile_answer, compile_request, run_examples
+from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping import Table as FieldTable
 from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
@@ -56,7 +56,7 @@ class Operations:
         self._check_headers(name, upstream)
         url = upstream.url
         if upstream.wsdl is not None:
-            contract = contracts.contract(self._deployment.folder / upstream.wsdl, upstream.wsdl)
+            contract = self._contract(name, upstream.wsdl, contracts)
             self._contracts[name] = contract
             self._check_port(name, upstream, contract)
             url = url or next((operation.address for operation in contract.operations if operation.address), None)
@@ -67,6 +67,13 @@ class Operations:
             raise ConfigError([source.finding(place, "the WSDL has no address", "add 'url:'")])
         base, target = _split(url) if upstream.wsdl is not None else (url, "")
         self._clients[name] = (clients.client(name, base, upstream, source, self._deployment.folder), target)
+
+    def _contract(self, name: str, wsdl: str, contracts: Contracts) -> Contract:
+        path = self._deployment.folder / wsdl
+        if not path.is_file():
+            finding = self._deployment.source.finding(("upstreams", name, "wsdl"), f"no file {wsdl}", "save the WSDL there")
+            raise ConfigError([finding])
+        return contracts.contract(path)
 
     def _check_headers(self, name: str, upstream: Upstream) -> None:
         for index, header in enumerate(upstream.forward):
@@ -164,14 +171,14 @@ class Operations:
         request, answer = None, None
         wanted = self._field_table(resource, place, config, "request")
         if wanted is not None:
-            leaf = partial(_leaf, contract, entry, "request") if contract and entry else None
+            leaf = partial(resolve, contract, entry, "request") if contract and entry else None
             path = re.findall(r"\{(\w+)\}", config.path)
             body = _reads(config) == "json"
             request = compile_request(wanted, functions=self._deployment.functions, leaf=leaf, path=path, body=body)
             self._findings.errors.extend(run_examples(wanted, request, None))
         wanted = self._field_table(resource, place, config, "answer")
         if wanted is not None:
-            leaf = partial(_leaf, contract, entry, "answer") if contract and entry else None
+            leaf = partial(resolve, contract, entry, "answer") if contract and entry else None
             answer = compile_answer(wanted, functions=self._deployment.functions, leaf=leaf)
             self._findings.errors.extend(run_examples(wanted, None, answer))
         if contract is None or entry is None:
@@ -191,22 +198,6 @@ class Operations:
 
 def _secret_headers(upstream: Upstream) -> Headers:
     return [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in upstream.headers.items()]
-
-
-def _leaf(contract: Contract, entry: SoapEntry, direction: Direction, path: str) -> Leaf | None:
-    """What the contract says about an ERP path, in the field tables' terms. ``[]`` is put where the contract repeats, whatever the
-    path says, so that a table's mistake can be told with its remedy."""
-    spelled, found = "", None
-    for name in path.replace("[]", "").split("."):
-        spelled = f"{spelled}.{name}" if spelled else name
-        found = resolve(contract, entry, direction, spelled)
-        if found is None:
-            return None
-        if found.repeated:
-            spelled += "[]"
-    if found is None:
-        return None
-    return Leaf(spelled, found.builtin, found.max_length, found.enumeration or (), found.nillable)
 
 
 def _reads(config: OperationBase) -> Reads:

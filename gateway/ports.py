@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.exchange import Exchange, Headers, Outgoing, Principal, Reply
 
@@ -95,8 +95,7 @@ class Limit:
     burst: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """What a counter said about one call against one limit. Seconds are rounded up by whoever shows them."""
 
     limit: Limit

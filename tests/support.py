@@ -85,11 +85,12 @@ class GatewayProcess:
         with self._arrived:
             self._arrived.notify_all()
 
-    def wait_for(self, event: str, *, after: int = 0, timeout: float = 30.0) -> dict[str, Any]:
-        """The first event of that name beyond the first ``after`` events."""
+    def wait_for(self, event: str, *, after: int = 0, timeout: float = 30.0, **facts: object) -> dict[str, Any]:
+        """The first event of that name, and with these facts, beyond the first ``after`` events."""
+        wanted = {"event": event, **facts}
 
         def found() -> dict[str, Any] | None:
-            return next((entry for entry in self.events[after:] if entry.get("event") == event), None)
+            return next((entry for entry in self.events[after:] if wanted.items() <= entry.items()), None)
 
         with self._arrived:
             self._arrived.wait_for(lambda: found() or self.process.poll() is not None, timeout)

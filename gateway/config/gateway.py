@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.config.identity import Identity
 from gateway.config.values import Address, Bytes, Listen, Seconds, Section, wrong
+
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_FIELD_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
+_FRAMING = ("connection", "content-length", "host", "transfer-encoding")
+
+
+def _field_name(name: str) -> str:
+    if not _FIELD_NAME.fullmatch(name):
+        raise wrong(f"is {name!r}", "write the name of an HTTP header, such as X-Request-Source")
+    if name.lower() in _FRAMING:
+        raise wrong(f"is {name!r}, which the client writes itself", "remove it")
+    return name
+
+
+def _field_value(value: SecretStr) -> SecretStr:
+    if not _FIELD_VALUE.fullmatch(value.get_secret_value()):
+        raise wrong("cannot be the value of an HTTP header", "use printable ASCII on one line, without blanks at its ends")
+    return value
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isascii() and " " not in url
+    except ValueError:
+        usable = False
+    if not usable:
+        raise wrong(f"is {url!r}", "write an absolute http:// or https:// URL")
+    return url
+
+
+def _upstream_url(url: str) -> str:
+    if urlsplit(_http_url(url)).username is not None:
+        raise wrong(f"is {url!r}, which holds a user name", "put credentials under 'headers:'")
+    return url
+
+
+FieldName = Annotated[str, AfterValidator(_field_name)]
+FieldValue = Annotated[SecretStr, AfterValidator(_field_value)]
+PublicUrl = Annotated[str, AfterValidator(_http_url)]
+UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 
 
 class EdgeLimits(Section):
     """What the public port accepts from one client, before anything is known about it."""
 
-    body: Bytes = Field(1024**2, description="Largest request body; more is 413.")
-    header_bytes: Bytes = Field(32 * 1024, description="Largest request head, the request line included; more is 431.")
+    body: Bytes = Field(1024**2, gt=0, description="Largest request body; more is 413.")
+    header_bytes: Bytes = Field(32 * 1024, ge=1024, description="Largest request head, the request line included; more is 431.")
     header_count: int = Field(100, ge=8, description="Most header lines; more is 431.")
     json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a JSON body; more is 400.")
-    header_timeout: Seconds = Field(10.0, description="A request head must arrive within this time.")
-    body_timeout: Seconds = Field(30.0, description="A request body must arrive within this time; longer is 408.")
-    idle_timeout: Seconds = Field(75.0, description="A connection without a request is closed after this time.")
+    header_timeout: Seconds = Field(10.0, gt=0, description="A request head must arrive within this time.")
+    body_timeout: Seconds = Field(30.0, gt=0, description="A request body must arrive within this time; longer is 408.")
+    idle_timeout: Seconds = Field(75.0, ge=1, description="A connection without a request is closed after this time.")
     connections: int = Field(4096, ge=1, description="Most connections at once; more get 503.")
 
 
@@ -28,7 +71,7 @@ class Edge(Section):
 
     listen: Listen = Field(Address("127.0.0.1", 8080), description="Address and port.")
     processes: int = Field(1, ge=1, le=64, description="Edge processes sharing the port. More than one needs counters in Redis.")
-    public_url: str | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
+    public_url: PublicUrl | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
     docs: Literal["public", "token"] = Field("token", description="Whether /docs and /openapi need a credential.")
     drain: Seconds = Field(30.0, description="Calls in flight may end within this time when the gateway stops.")
     limits: EdgeLimits = EdgeLimits()
@@ -70,22 +113,20 @@ class Upstream(Section):
     wsdl: str | None = Field(None, description="Path or URL of the WSDL; makes this a SOAP upstream.")
     service: str | None = Field(None, description="Service of the WSDL, when it has several.")
     port: str | None = Field(None, description="Port of the service, when it has several.")
-    url: str | None = Field(None, description="Where requests go. Required for REST; for SOAP the WSDL's address is the default.")
-    timeout: Seconds = Field(15.0, description="One call, from the first attempt to connect to the last byte of the answer.")
-    connect_timeout: Seconds = Field(3.0, description="Setting up one connection.")
+    url: UpstreamUrl | None = Field(None, description="Where requests go. Required for REST; for SOAP the WSDL says it too.")
+    timeout: Seconds = Field(15.0, gt=0, description="One call, from the first attempt to connect to the answer's last byte.")
+    connect_timeout: Seconds = Field(3.0, gt=0, description="Setting up one connection.")
     connections: int = Field(64, ge=1, le=4096, description="Most connections at once, per process.")
-    answer_limit: Bytes = Field(10 * 1024**2, description="Largest answer, after decompression.")
+    answer_limit: Bytes = Field(10 * 1024**2, gt=0, description="Largest answer, after decompression.")
     adapter: Literal["http1", "httpx"] = Field("http1", description="http1 is the fast client; httpx the general one.")
-    headers: dict[str, SecretStr] = Field({}, description="Headers added to every request, credentials among them.")
-    forward: list[str] = Field([], description="Request headers passed on beside the usual ones.")
+    headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, credentials among them.")
+    forward: list[FieldName] = Field([], description="Request headers passed on beside the usual ones.")
     ca_file: str | None = Field(None, description="PEM file with the authorities to trust for https.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Upstream:
         if self.wsdl is None and self.url is None:
             raise wrong("names neither a wsdl nor a url", "add 'url:' for a REST upstream or 'wsdl:' for a SOAP one")
-        if self.url is not None and not self.url.startswith(("http://", "https://")):
-            raise wrong(f"has the url {self.url!r}", "write an absolute http:// or https:// URL")
         return self
 
 

@@ -1,7 +1,7 @@
 """``routes/*.yaml`` as values: one file per resource, one short entry per operation.
 
-What a stage can be told per route is not written here: the stage's own configuration class is handed in by name, so that a new stage
-is a new key without a change to this module.
+What a stage can be told per route is not written here: the stage's own configuration class is handed in by name, so that a new
+stage is a new key without a change to this module.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from gateway.config.values import Seconds, Section, wrong
 
@@ -20,7 +20,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\}")
 
 def _template(path: str) -> str:
     segments = path.split("/")
-    if segments[0] or len(segments) < 2 or not all(map(_SEGMENT.fullmatch, segments[1:])):
+    if segments[0] or len(segments) < 2 or not all(map(_SEGMENT.fullmatch, segments[1:])) or {".", ".."} & set(segments):
         raise wrong(f"is {path!r}", "write a path such as /payments/{number}")
     names = re.findall(r"\{(\w+)\}", path)
     if len(names) != len(set(names)):
@@ -29,13 +29,21 @@ def _template(path: str) -> str:
 
 
 def _version(text: Any) -> Any:
-    if not isinstance(text, str) or not re.fullmatch(r"v[1-9][0-9]*", text):
+    if not isinstance(text, str) or not re.fullmatch(r"v[1-9][0-9]{0,3}", text):
         raise wrong(f"is {text!r}", "write versions as v1, v2, …")
     return text
 
 
+def _distinct(versions: list[str]) -> list[str]:
+    for version in versions:
+        if versions.count(version) > 1:
+            raise wrong(f"names {version} twice", "name each version once")
+    return versions
+
+
 Template = Annotated[str, AfterValidator(_template)]
-Version = Annotated[str, BeforeValidator(_version)]
+Version = Annotated[str, BeforeValidator(_version), WithJsonSchema({"type": "string", "examples": ["v1"]})]
+Versions = Annotated[list[Version], Field(min_length=1), AfterValidator(_distinct)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 
 
@@ -47,7 +55,7 @@ class OperationBase(Section):
     put: Template | None = Field(None, description="Path of a replacement.")
     patch: Template | None = Field(None, description="Path of a change.")
     delete: Template | None = Field(None, description="Path of a removal.")
-    versions: list[Version] | None = Field(None, min_length=1, description="API versions; default: the resource's.")
+    versions: Versions | None = Field(None, description="API versions; default: the resource's.")
     upstream: str | None = Field(None, description="Upstream; default: the resource's.")
     call: str = Field(description="SOAP operation, or METHOD /path of a REST upstream.")
     mapping: str | None = Field(None, description="Field table for both directions.")
@@ -55,7 +63,7 @@ class OperationBase(Section):
     answer: str | None = Field(None, description="Field table of the answer, when it is not 'mapping'.")
     status: int | None = Field(None, ge=200, le=299, description="Success status; default 201 for post, else 200.")
     faults: dict[str, Literal[400, 404, 409, 422]] = Field({}, description="Status of a declared fault; default 422.")
-    timeout: Seconds | None = Field(None, description="Deadline of the call; default: the upstream's.")
+    timeout: Annotated[Seconds, Field(gt=0)] | None = Field(None, description="Deadline of the call; default: the upstream's.")
     public: bool = Field(False, description="Serve without authentication and policy.")
     delivery: Literal["direct"] = Field("direct", description="How a write is sent: direct is within the call, unrecorded.")
     summary: str | None = Field(None, description="One line for the API documentation.")
@@ -88,7 +96,7 @@ class ResourceBase(Section):
     """One route file."""
 
     resource: Name = Field(description="Name of the resource: the first half of its operation ids.")
-    versions: list[Version] = Field(["v1"], min_length=1, description="API versions the operations are served in.")
+    versions: Versions = Field(["v1"], description="API versions the operations are served in.")
     upstream: str | None = Field(None, description="Upstream of operations that name none.")
     operations: dict[Name, Any]
 

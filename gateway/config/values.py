@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ _SIZE = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 def _measure(units: dict[str, float], example: str) -> BeforeValidator:
-    pattern = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})")
+    pattern = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,6}})?) ?({'|'.join(units)})")
 
     def parse(text: Any) -> float:
         match = pattern.fullmatch(text) if isinstance(text, str) else None
@@ -55,14 +56,20 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        """Whether only this machine reaches it. A name other than localhost may resolve to anything."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def _address(text: Any) -> Address:
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:\[\]]+)):(\d{1,5})", text) if isinstance(text, str) else None
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:\[\]]+)):([0-9]{1,5})", text) if isinstance(text, str) else None
     if not match or int(match[3]) > 65535:
         raise wrong(f"is {text!r}", "write host:port, such as 127.0.0.1:8080")
     return Address(match[1] or match[2], int(match[3]))

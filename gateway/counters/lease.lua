@@ -1,7 +1,7 @@
 -- Charge calls against GCRA limits and lease a few tokens ahead. One script run answers a batch of calls, in order.
 --
--- ARGV: processes, most tokens a lease may have, number of calls; then for each call the number of its limits and for each limit
---       its interval in microseconds and its burst. KEYS: one for each limit of each call, in the same order.
+-- ARGV: processes, most tokens to lease ahead (or 100 ms worth, if that is more), number of calls; then for each call the
+--       number of its limits and for each limit its interval in microseconds and its burst. KEYS: one for each limit of each call, in the same order.
 -- Answer: for each limit {tokens, microseconds until full}. Tokens are 0 for every limit of a call that is refused, and -1 for
 --       the limits that refuse it. A call is charged to all of its limits or to none.
 --
@@ -18,7 +18,9 @@ local argument, first = 4, 1
 
 local function ahead(key, interval, burst)
   local tat = tats[key] or tonumber(redis.call('GET', key) or 0) or 0
-  if tat > now + burst * interval then  -- the limit was changed, or this server's clock set back
+  if tat ~= tat then
+    tat = 0  -- somebody wrote "nan"
+  elseif tat > now + burst * interval then  -- the limit was changed, or this server's clock set back
     tats[key] = now + burst * interval
     return burst * interval
   end
@@ -37,7 +39,8 @@ for _ = 1, tonumber(ARGV[3]) do
       refused = true
       answer[first + i - 1] = {-1, math.ceil(ahead(key, interval, burst))}
     else
-      local tokens = 1 + math.max(0, math.min(most - 1, math.floor((free - 1 - burst / 2) / processes)))
+      local ahead_of_need = math.floor((free - 1 - burst / 2) / processes)
+      local tokens = 1 + math.max(0, math.min(ahead_of_need, math.max(most, math.floor(100000 / interval))))
       charged[key] = used + tokens * interval
       answer[first + i - 1] = {tokens, math.ceil(charged[key])}
     end

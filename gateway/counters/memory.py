@@ -56,6 +56,14 @@ class MemoryCounters:
             self._make_room([key for key, old in before if old is None])
         return quotes
 
+    def restore(self, limit: Limit, partition: str, ahead: float) -> None:
+        """Take over what another store knew: the partition is full again no sooner than in ``ahead`` seconds."""
+        key = (limit.name, partition)
+        new = [] if key in self._tats else [key]
+        now = self._monotonic()
+        self._tats[key] = max(self._tats.get(key, now), now + ahead)
+        self._make_room(new)
+
     async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         return self.take_now(limits)
 

@@ -3,7 +3,8 @@
 A process leases a few tokens of a partition at a time; Redis is charged first, so tokens in flight or lost only ever refuse. A
 lease shrinks at the limit's own rate, as the charge in Redis drains, which keeps every stretch of ``t`` seconds within
 ``burst + rate * t`` over all processes: at any moment Redis's level is at least what was really used and not yet drained, plus
-every lease. Redis holds nothing that may not be lost; when it is gone or slow each process counts its share by itself.
+every lease. Redis holds nothing that may not be lost; when it is gone or slow each process counts its share by itself, going on
+from what it knew, so that one outage can add at most one burst.
 """
 
 from __future__ import annotations
@@ -49,6 +50,16 @@ class Lease:
     level: float = 0.0
     blocked: float = 0.0
 
+    def ahead(self, now: float) -> float:
+        """Seconds until the partition is full: Redis's level, less what is leased here and not used."""
+        ahead = self.level - now if self.level > now else 0.0
+        spare = self.space - (self.used if self.used > now else now)
+        return max(0.0, ahead - spare) if spare > 0 else ahead
+
+
+def _is_blocked(lease: Lease | None, now: float) -> bool:
+    return lease is not None and now < lease.blocked
+
 
 class _Call:
     """One call waiting for Redis. ``asked``, ``paid`` and ``refusing`` are positions in ``limits``."""
@@ -71,7 +82,7 @@ class RedisCounters:
     :param index: this process's number, from 0, if it has one: then the shares of a burst that does not divide add up to all
         of it. Without, each rounds down, and a burst below ``processes`` lets nothing through while Redis is gone.
     :param deadline: seconds one answer of Redis may take.
-    :param batch: most tokens in one lease.
+    :param batch: most tokens leased ahead, if that is more than 100 ms worth.
     :param capacity: partitions remembered here; more only cost further questions.
     :param on_change: called with ``degraded`` whenever it changes.
     """
@@ -95,6 +106,7 @@ class RedisCounters:
         self._monotonic = clock.monotonic
         self._shares = MemoryCounters(clock, capacity=capacity)
         self._leases: dict[tuple[str, str], Lease] = {}
+        self._known: dict[tuple[str, str], Lease] = {}
         self._waiting: list[_Call] = []
         self._asking: asyncio.Task[None] | None = None
         self._processes, self._index = processes, index
@@ -108,7 +120,7 @@ class RedisCounters:
         now = self._monotonic()
         if self.degraded and now < self._try_at:
             return self._take_share(limits)
-        return self._take_leased(limits, now, ())
+        return self._take_leased(limits, now)
 
     async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         quotes = self.take_now(limits)
@@ -129,65 +141,62 @@ class RedisCounters:
             self._try_at = self._monotonic() + RETRY_AFTER
         call = _Call(limits)
         while True:
-            call.asked = self._charge(limits, self._monotonic(), call.paid, keep=False)
-            if call.asked and not await self._ask(call):
+            now = self._monotonic()
+            leases, call.asked = self._charge(limits, now, call.paid)
+            if not call.asked:
+                return self._quotes(limits, leases, now, ())
+            if call.refusing:
+                return self._quotes(limits, leases, now, call.refusing)
+            if not await self._ask(call):
                 return self._take_share(limits)
-            quotes = self._take_leased(limits, self._monotonic(), call.paid)
-            if quotes is None and call.refusing:
-                quotes = self._refusal(limits, self._monotonic(), call.refusing)
-            if quotes is not None:
-                return quotes
 
     # --- leases ------------------------------------------------------------------------------------------------------
 
-    def _take_leased(self, limits: Sequence[tuple[Limit, str]], now: float, paid: Collection[int]) -> list[Quote] | None:
-        lacking = self._charge(limits, now, paid, keep=True)
-        if not lacking:
-            return [self._quote(limit, self._find(limit, partition), now) for limit, partition in limits]
-        refusing = {position for position in lacking if self._is_blocked(limits[position], now)}
-        return self._refusal(limits, now, refusing) if refusing else None
+    def _take_leased(self, limits: Sequence[tuple[Limit, str]], now: float) -> list[Quote] | None:
+        leases, lacking = self._charge(limits, now, ())
+        refusing = [position for position in lacking if _is_blocked(leases[position], now)] if lacking else ()
+        return None if lacking and not refusing else self._quotes(limits, leases, now, refusing)
 
-    def _charge(self, limits: Sequence[tuple[Limit, str]], now: float, paid: Collection[int], *, keep: bool) -> list[int]:
-        """Charge the leases; positions whose lease has no token. If there are any, or unless ``keep``, nothing is charged."""
+    def _charge(
+        self, limits: Sequence[tuple[Limit, str]], now: float, paid: Collection[int]
+    ) -> tuple[list[Lease | None], list[int]]:
+        """Charge the leases, except at the positions that are ``paid``. Returns the lease of each limit, and the positions that
+        have no token left: when there are any, nothing is charged."""
+        leases: list[Lease | None] = []
         before: list[tuple[Lease, float]] = []
         lacking = []
         for position, (limit, partition) in enumerate(limits):
+            lease = self._find(limit, partition)
+            leases.append(lease)
             if position in paid:
                 continue
-            lease = self._find(limit, partition)
-            interval = limit.period / limit.count
-            if lease is None or max(lease.used, now) + (1 - gcra.SLACK) * interval > lease.space:
+            if lease is None:
+                lacking.append(position)
+                continue
+            used = lease.used if lease.used > now else now
+            if used + (1 - gcra.SLACK) * lease.interval > lease.space:
                 lacking.append(position)
             else:
                 before.append((lease, lease.used))
-                lease.used = max(lease.used, now) + interval
-        if lacking or not keep:
+                lease.used = used + lease.interval
+        if lacking:
             for lease, used in reversed(before):
                 lease.used = used
-        return lacking
+        return leases, lacking
 
-    def _is_blocked(self, limit: tuple[Limit, str], now: float) -> bool:
-        lease = self._find(*limit)
-        return lease is not None and now < lease.blocked
-
-    def _refusal(self, limits: Sequence[tuple[Limit, str]], now: float, refusing: Collection[int]) -> list[Quote]:
+    def _quotes(
+        self, limits: Sequence[tuple[Limit, str]], leases: list[Lease | None], now: float, refusing: Collection[int]
+    ) -> list[Quote]:
         quotes = []
-        for position, (limit, partition) in enumerate(limits):
-            lease = self._find(limit, partition)
-            quote = self._quote(limit, lease, now)
+        for position, (limit, _) in enumerate(limits):
+            lease = leases[position]
+            ahead = 0.0 if lease is None else lease.ahead(now)
             if position in refusing:
-                retry_after = max(0.0, lease.blocked - now) if lease else 0.0
-                quote = Quote(limit, False, 0, quote.reset, retry_after)
-            quotes.append(quote)
+                quotes.append(Quote(limit, False, 0, ahead, max(0.0, lease.blocked - now) if lease else 0.0))
+            else:
+                remaining = int(limit.burst - ahead * limit.count / limit.period + SHOWN_SLACK)
+                quotes.append(Quote(limit, True, max(0, remaining), ahead, 0.0))
         return quotes
-
-    def _quote(self, limit: Limit, lease: Lease | None, now: float) -> Quote:
-        """Redis's level, less what is leased here and not used."""
-        if lease is None:
-            return Quote(limit, True, limit.burst, 0.0, 0.0)
-        interval = limit.period / limit.count
-        ahead = max(0.0, max(lease.level - now, 0.0) - max(0.0, lease.space - max(lease.used, now)))
-        return Quote(limit, True, max(0, int(limit.burst - ahead / interval + SHOWN_SLACK)), ahead, 0.0)
 
     # --- asking Redis ------------------------------------------------------------------------------------------------
 
@@ -232,7 +241,7 @@ class RedisCounters:
     def _learn(self, calls: list[_Call], answer: Any, sent: float) -> None:
         """Enter the leases, each reckoned from before the question, and let the calls go on. A call that was granted has
         used one token of each lease, even if the rest has drained by now."""
-        entries = _checked(answer, sum(len(call.asked) for call in calls), self._batch)
+        entries = _checked(answer, [call.limits[position][0].burst for call in calls for position in call.asked])
         for call in calls:
             for position in call.asked:
                 limit, partition = call.limits[position]
@@ -273,15 +282,22 @@ class RedisCounters:
             return
         self.degraded = degraded
         if degraded:
-            self._leases.clear()
+            self._known, self._leases = self._leases, {}
             log.warning("counters.degraded", cause=type(error).__name__, processes=self._processes)
         else:
+            self._known = {}
             log.info("counters.recovered")
         if self._on_change is not None:
             self._on_change(degraded)
 
     def _take_share(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
-        quotes = self._shares.take_now([(self._share(limit), partition) for limit, partition in limits])
+        shares = [(self._share(limit), partition) for limit, partition in limits]
+        for (limit, partition), (share, _) in zip(limits, shares, strict=True):
+            lease = self._known.pop((limit.name, partition), None)
+            if lease is not None:
+                drained = min(1.0, lease.ahead(self._monotonic()) / (limit.burst * lease.interval))
+                self._shares.restore(share, partition, drained * share.burst * share.period / share.count)
+        quotes = self._shares.take_now(shares)
         return [replace(quote, limit=limit) for quote, (limit, _) in zip(quotes, limits, strict=True)]
 
     def _share(self, limit: Limit) -> Limit:
@@ -291,19 +307,19 @@ class RedisCounters:
         return Limit(limit.name, limit.count, limit.period * self._processes, burst)
 
 
-def _checked(answer: Any, count: int, batch: int) -> Any:
+def _checked(answer: Any, bursts: list[int]) -> Any:
     """The script's answer as tokens and seconds. Raises ``ValueError`` for what is no answer of it."""
     entries = list(answer) if isinstance(answer, list | tuple) else []
-    if len(entries) != count or not all(_is_entry(entry, batch) for entry in entries):
+    if len(entries) != len(bursts) or not all(map(_is_entry, entries, bursts)):
         raise ValueError("no answer of the lease script")
     return iter([(tokens, ahead / 1e6) for tokens, ahead in entries])
 
 
-def _is_entry(entry: Any, batch: int) -> bool:
+def _is_entry(entry: Any, burst: int) -> bool:
     return (
         isinstance(entry, list | tuple)
         and len(entry) == 2
         and all(isinstance(number, int) for number in entry)
-        and -1 <= entry[0] <= batch
+        and -1 <= entry[0] <= burst
         and entry[1] >= 0
     )

@@ -14,14 +14,16 @@ from urllib.parse import urlsplit
 
 import orjson
 from lxml import etree
-from rich.columns import Columns
 from rich.console import Console
 from rich.panel import Panel
-from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
 
 Json = Any
 Journal = Callable[[int], list[dict[str, Json]]]
-SHOWN_LINES = 34
+SHOWN_LINES = 40
+SIDE_BY_SIDE = 100
+"""Columns a terminal needs for two panels beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +167,23 @@ def _show(console: Console, number: int, step: Step, answer: Answer, fine: bool,
     if "retry-after" in answer.headers:
         rest += f"   Retry-After: {answer.headers['retry-after']}   RateLimit: {answer.headers.get('ratelimit', '')}"
     rest += f"\n{_json(answer.body)}"
-    width = max(40, (console.width - 2) // 2)
-    panels = [_panel("the satellite's REST call", rest, "json", width)]
-    for entry in entries[-1:]:
-        panels.append(_panel(f"what the ERP saw: {entry['operation']}", _raw(entry), "xml", width))
-    if not entries:
-        panels.append(_panel("what the ERP saw", "nothing", "text", width))
-    console.print(Columns(panels, padding=0))
+    left = _panel("the satellite's call", rest)
+    right = _panel("what the ERP saw", _raw(entries[-1]) if entries else "nothing")
+    if console.width < SIDE_BY_SIDE:
+        console.print(left, right)
+        return
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(ratio=1)
+    grid.add_row(left, right)
+    console.print(grid)
 
 
-def _panel(title: str, text: str, language: str, width: int) -> Panel:
+def _panel(title: str, text: str) -> Panel:
     lines = text.splitlines()
     if len(lines) > SHOWN_LINES:
         lines = [*lines[: SHOWN_LINES - 1], "…"]
-    return Panel(Syntax("\n".join(lines), language, theme="ansi_dark", word_wrap=True), title=title, width=width)
+    return Panel(Text("\n".join(lines), overflow="fold"), title=title)
 
 
 def _json(value: Json) -> str:
@@ -192,6 +197,5 @@ def _raw(entry: dict[str, Json]) -> str:
         root = etree.fromstring(raw.encode(), etree.XMLParser(resolve_entities=False, no_network=True))
         etree.indent(root)
         return str(etree.tostring(root, encoding="unicode"))
-    if raw:
-        return _json(orjson.loads(raw))
-    return _json(entry["request"])
+    request_line = f"{entry['operation']}"
+    return f"{request_line}\n{_json(entry['request'])}" if raw else request_line

@@ -1,12 +1,14 @@
 """The HTTP server's outer guard: what must be refused before a request is a request.
 
 uvicorn's httptools protocol parses strictly but knows no bounds; this subclass adds them: bytes and count of a head, exactly one
-Host, a deadline for a head, a cap on connections. Refusals are problems like all others.
+Host, a deadline for a head, a cap on connections, an end to readers that do not read. Refusals are problems like all others; a
+call in flight on the same connection is answered first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,97 +18,153 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import BadRequest, HeadersTooLarge, Overloaded, Problem, RequestTimeout
 
+LINGER_BYTES = 1024 * 1024
+LINGER_SECONDS = 1.0
+"""How much is still read after a refusal, so that a client that goes on sending reads the answer and not a reset."""
+
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]{1,255}\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds.
+
+    :param write_timeout: how long a client may take to read what fills the send buffer.
+    """
 
     header_bytes: int = 32 * 1024
     header_count: int = 100
     header_timeout: float = 10.0
     connections: int = 4096
+    write_timeout: float = 30.0
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection of the public port. ``guarded(limits)`` makes the class uvicorn is given."""
+    """One connection of the public port. ``guarded(limits)`` makes the class uvicorn is given.
+
+    ``_unread`` counts the bytes since the parser last got somewhere: a whole message or a piece of a body. It bounds heads, trailers
+    and chunk extensions alike.
+    """
 
     limits = GuardLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
-        self._head_bytes = 0
-        self._hosts = 0
+        self._unread = 0
+        self._hosts: list[bytes] = []
+        self._trailers = 0
         self._head_timer: asyncio.TimerHandle | None = None
-        self._refused = False
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._reason: Problem | None = None
+        self._refusal: Problem | None = None
+
+    # --- the connection ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
+        if len(self.connections) > 2 * self.limits.connections:
+            transport.abort()
+        elif len(self.connections) > self.limits.connections:
             self._refuse(Overloaded("Too many connections."))
-            return
-        self._await_head()
+        else:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
+        self._written()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        self._unread += len(data)
+        if self._refusal is not None:
+            if self._unread > LINGER_BYTES:
+                self.transport.abort()
             return
-        if self._in_head:
-            self._head_bytes += len(data)
         super().data_received(data)
-        if not self._in_head or self._head_bytes == 0 or self._refused:
+        if self._refusal is not None or self._unread == 0:
             return
-        if self._head_bytes > self.limits.header_bytes:
-            self._refuse(HeadersTooLarge(f"A request head may hold at most {self.limits.header_bytes} bytes."))
-        elif self._head_timer is None:
+        if self._unread > self.limits.header_bytes:
+            self._refuse(self._too_large())
+        elif self._in_head and self._head_timer is None:
             self._await_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.limits.write_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._written()
+        super().resume_writing()
+
+    def _written(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    # --- the parser --------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._hosts = 0
+        self._hosts = []
+        self._trailers = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         if len(self.url) > self.limits.header_bytes:
-            raise ValueError("url")
+            self._stop(self._too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:  # A trailer: never merged into the headers (RFC 9110 section 6.5.1).
+            self._trailers += 1
+            if self._trailers > self.limits.header_count:
+                self._stop(self._too_large())
+            return
         super().on_header(name, value)
         if self.headers[-1][0] == b"host":
-            self._hosts += 1
+            self._hosts.append(value)
         if len(self.headers) > self.limits.header_count:
-            raise ValueError("headers")
+            self._stop(self._too_large())
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_arrived()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        version = self.parser.get_http_version()
         if size > self.limits.header_bytes:
-            raise ValueError("headers")
-        if self._hosts != 1 and self.parser.get_http_version() != "1.0":
-            raise ValueError("host")
+            self._stop(self._too_large())
+        if version not in ("1.0", "1.1"):
+            self._stop(BadRequest("This port speaks HTTP/1.1."))
+        if len(self._hosts) != 1 and not (version == "1.0" and not self._hosts):
+            self._stop(BadRequest("A request needs exactly one Host header."))
+        if self._hosts and not _HOST.match(self._hosts[0]):
+            self._stop(BadRequest("The Host header names no host."))
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
-        self._head_bytes = 0
+        self._unread = 0
+
+    def _stop(self, problem: Problem) -> None:
+        """Out of a parser callback: uvicorn then calls ``send_400_response``."""
+        self._reason = problem
+        raise ValueError(problem.slug)
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's answer to a head it cannot parse, or that a callback above refused."""
-        limits = self.limits
-        if len(self.headers or ()) > limits.header_count or self._head_bytes > limits.header_bytes:
-            self._refuse(HeadersTooLarge(f"At most {limits.header_count} headers in {limits.header_bytes} bytes."))
-        elif self._hosts != 1 and not self._in_head:
-            self._refuse(BadRequest("A request needs exactly one Host header."))
-        else:
-            self._refuse(BadRequest("This is not HTTP/1.1 as RFC 9112 has it."))
+        """uvicorn's answer to what it cannot parse, or what a callback above refused."""
+        self._refuse(self._reason or BadRequest("This is not HTTP/1.1 as RFC 9112 has it."))
 
-    def _busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def _too_large(self) -> HeadersTooLarge:
+        limits = self.limits
+        return HeadersTooLarge(f"A request head may hold {limits.header_bytes} bytes in {limits.header_count} headers.")
+
+    # --- deadlines ---------------------------------------------------------------------------------------------------
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.limits.header_timeout, self._head_late)
@@ -118,19 +176,56 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _head_late(self) -> None:
         self._head_timer = None
-        if self._head_bytes == 0:
+        if self._busy():
+            self._await_head()
+        elif self._unread == 0:
             self.transport.close()
         elif not self.transport.is_closing():
             self._refuse(RequestTimeout("The request head did not arrive in time."))
 
+    # --- refusing ----------------------------------------------------------------------------------------------------
+
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _refuse(self, problem: Problem) -> None:
-        self._refused = True
+        """Answer with a problem and close: at once, or after the calls that came before on this connection."""
+        self._refusal = problem
+        self._unread = 0
         self._head_arrived()
         if self.transport.is_closing():
             return
+        if self._busy() and self.cycle.more_body:
+            self._break_off()
         if not self._busy():
-            self.transport.write(_raw(problem))
-        self.transport.close()
+            self._answer_refusal(problem)
+
+    def _break_off(self) -> None:
+        """The request being read is itself broken. Its handler hears of a disconnect; its answer, if begun, stays incomplete."""
+        if self.pipeline or self.cycle.response_started:
+            self.transport.close()
+        self.cycle.disconnected = True
+        self.cycle.response_complete = True
+        self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        unfinished = self.cycle.more_body and self.cycle.response_complete
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._refusal is not None and not self._busy():
+            self._answer_refusal(self._refusal)
+        elif unfinished:  # The rest of a body nobody wants would hold the connection for ever.
+            self.transport.close()
+
+    def _answer_refusal(self, problem: Problem) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(_raw(problem))
+        self._unset_keepalive_if_required()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 def guarded(limits: GuardLimits) -> type[GuardedProtocol]:

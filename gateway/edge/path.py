@@ -15,6 +15,7 @@ from gateway.errors import BadRequest
 _PLAIN = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_~.\-]+)+\Z|/\Z")
 _ALLOWED = re.compile(rb"(?:[A-Za-z0-9_~.\-!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})+\Z")
 _ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_VISIBLE = re.compile(rb"[!-~]*\Z")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _AMBIGUOUS = frozenset(b"/\\%;?#") | frozenset(range(0x20)) | {0x7F}
 
@@ -27,7 +28,7 @@ def canonical(raw: bytes) -> str:
         raise BadRequest("The path holds a character that must be percent-encoded.")
     path = _ENCODED.sub(_normalise, raw)
     segments = path.split(b"/")[1:]
-    if b"" in segments[:-1]:
+    if b"" in segments and path != b"/":
         raise BadRequest("The path holds an empty segment.")
     if b"." in segments or b".." in segments:
         raise BadRequest("The path holds a dot segment.")
@@ -36,6 +37,13 @@ def canonical(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         raise BadRequest("The path is not UTF-8.") from error
     return path.decode("ascii")
+
+
+def checked_query(raw: bytes) -> str:
+    """The query as it came: visible ASCII. Raises ``BadRequest`` for what RFC 3986 has percent-encoded and parsers let pass."""
+    if not _VISIBLE.match(raw):
+        raise BadRequest("The query holds a character that must be percent-encoded.")
+    return raw.decode("ascii")
 
 
 def _normalise(match: re.Match[bytes]) -> bytes:

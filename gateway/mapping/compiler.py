@@ -142,9 +142,8 @@ class _Compiler:
         try:
             return convert(value)
         except Wrong as wrong:
-            self.findings.append(
-                self.table.finding(line, f"has a {key} that {wrong.errors[0][1]}", f"give '{key}' in its REST form")
-            )
+            what = f"has the {key} {value!r}, which {wrong.errors[0][1]}"
+            self.findings.append(self.table.finding(line, what, f"give '{key}' in its REST form"))
             return ABSENT
 
     def answer_move(self, line: Line, unknown: Callable[[str], None] | None) -> Move:
@@ -170,6 +169,8 @@ class _Compiler:
             for line in lines
             if line.row.kind in ("object", "list") and (path := origin(line, self.direction)) is not None
         }
+        if not strict:
+            groups |= {path: Group(True) for path in lists(self.table.erp_root)}
         pairs = {
             source: filled
             for line in lines

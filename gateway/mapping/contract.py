@@ -7,31 +7,36 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.errors import Finding
-from gateway.mapping.path import EACH, Path, parse_path, show_path
+from gateway.mapping.path import EACH, Path, show_path
 from gateway.mapping.table import Direction, Line, Row, Scalar, Table, code_text
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Protocol):
     """What a contract says about one ERP path.
 
-    :param path: the path as the contract spells it, ``[]`` after every element that repeats.
-    :param type: local name of the XSD built-in type the value derives from; ``""`` for an element with children.
-    :param enumeration: the values allowed, as written on the wire; empty when open.
+    ``builtin`` is the local name of the XSD built-in type of the text, ``""`` for an element with children; ``repeated`` says
+    that the value is an array (the path does not end with ``[]``); ``enumeration`` holds the values as written on the wire.
     """
 
-    path: str
-    type: str = "string"
-    max_length: int | None = None
-    enumeration: tuple[str, ...] = ()
-    nillable: bool = True
+    @property
+    def builtin(self) -> str: ...
+    @property
+    def repeated(self) -> bool: ...
+    @property
+    def nillable(self) -> bool: ...
+    @property
+    def max_length(self) -> int | None: ...
+    @property
+    def fraction_digits(self) -> int | None: ...
+    @property
+    def enumeration(self) -> tuple[str, ...] | None: ...
 
 
 LeafOf = Callable[[str], Leaf | None]
-"""Dotted ERP path, its ``[]`` right, wrong or missing, to what the contract says; ``None`` when it names nothing."""
+"""Dotted ERP path to what the contract says; ``None`` when it names nothing or puts ``[]`` where nothing repeats."""
 
 NamesOf = Callable[[str], Sequence[str]]
 """Dotted ERP path (``""`` is the body) to the names below it."""
@@ -109,28 +114,46 @@ def check_contract(table: Table, direction: Direction, leaf: LeafOf, names: Name
     """Everything in which a table's rows and the contract disagree, each with a remedy."""
     for line in table.of(direction):
         if line.erp is not None:
-            found = leaf(show_path(line.erp))
-            for what, remedy in _missing(line.erp, leaf, names) if found is None else _disagree(line, found, direction):
+            for what, remedy in _check_line(line, line.erp, direction, leaf, names):
                 yield table.finding(line, what, remedy)
 
 
-def _missing(path: Path, leaf: LeafOf, names: NamesOf | None) -> Iterator[tuple[str, str]]:
-    known = next((path[:end] for end in range(len(path) - 1, 0, -1) if path[end] != EACH and leaf(show_path(path[:end]))), ())
-    name = next(step for step in path[len(known) :] if step != EACH)
+def _check_line(line: Line, path: Path, direction: Direction, leaf: LeafOf, names: NamesOf | None) -> Iterator[tuple[str, str]]:
+    spelled = _spelled(path, leaf)
+    keeps_array = line.row.kind == "any" and path[-1] != EACH
+    if len(_bare(spelled)) < len(_bare(path)):
+        yield _missing(path, spelled, names)
+    elif path not in (spelled, spelled[:-1] if keeps_array and spelled[-1] == EACH else spelled):
+        yield f"writes '{show_path(path)}', which the contract repeats differently", f"write '{show_path(spelled)}'"
+    elif (found := leaf(show_path(path))) is not None:
+        yield from _disagree(line.row, found, direction)
+
+
+def _bare(path: Path) -> Path:
+    return tuple(name for name in path if name != EACH)
+
+
+def _spelled(path: Path, leaf: LeafOf) -> Path:
+    """The path as the contract spells it, ``[]`` after all that repeats, as far as the contract knows it."""
+    known: Path = ()
+    for name in _bare(path):
+        found = leaf(show_path((*known, name)))
+        if found is None:
+            break
+        known = (*known, name, EACH) if found.repeated else (*known, name)
+    return known
+
+
+def _missing(path: Path, known: Path, names: NamesOf | None) -> tuple[str, str]:
+    name = _bare(path)[len(_bare(known))]
     where = f"below '{show_path(known)}'" if known else "in the operation's message"
     siblings = list(names(show_path(known))) if names else []
     close = difflib.get_close_matches(name, siblings, n=1, cutoff=0.5)
-    remedy = (
-        f"did you mean '{close[0]}'?" if close else f"there are {', '.join(siblings)}" if siblings else "look in the contract"
-    )
-    yield f"has the ERP name '{name}', which is not {where}", remedy
+    there = f"there are {', '.join(siblings)}" if siblings else "look in the contract"
+    return f"has the ERP name '{name}', which is not {where}", f"did you mean '{close[0]}'?" if close else there
 
 
-def _disagree(line: Line, leaf: Leaf, direction: Direction) -> Iterator[tuple[str, str]]:
-    row, path = line.row, show_path(line.erp or ())
-    if parse_path(path) != _spelled(leaf.path, line):
-        yield f"writes '{path}', which the contract repeats differently", f"write '{leaf.path}'"
-        return
+def _disagree(row: Row, leaf: Leaf, direction: Direction) -> Iterator[tuple[str, str]]:
     if row.kind in ("any", "list") or row.call is not None:
         return
     if row.constant is not None:
@@ -141,28 +164,23 @@ def _disagree(line: Line, leaf: Leaf, direction: Direction) -> Iterator[tuple[st
         yield from _request_fits(row, leaf)
 
 
-def _spelled(spelled: str, line: Line) -> Path:
-    path = parse_path(spelled)
-    return path if path[-1] != EACH or line.row.kind != "any" or (line.erp or ())[-1:] == (EACH,) else path[:-1]
-
-
 def _type_fits(row: Row, leaf: Leaf) -> Iterator[tuple[str, str]]:
     kind, form = row.kind, row.erp_form
-    if not leaf.type:
+    if not leaf.builtin:
         yield "moves a single value, where the contract has an element with children", "name a field below it, or use type: any"
-    elif kind in ("date", "datetime") and leaf.type in ("date", "dateTime"):
-        same = leaf.type.lower() == kind
+    elif kind in ("date", "datetime") and leaf.builtin in ("date", "dateTime"):
+        same = leaf.builtin.lower() == kind
         if not same or form is not None:
-            yield f"is a {kind} with a form, the contract has xs:{leaf.type}", _date_remedy(leaf.type)
-    elif kind == "boolean" and leaf.type == "boolean":
+            yield f"is a {kind} with a form, the contract has xs:{leaf.builtin}", _date_remedy(leaf.builtin)
+    elif kind == "boolean" and leaf.builtin == "boolean":
         if row.values is not None:
             yield "gives 'values' to an xs:boolean", "remove 'values'"
-    elif leaf.type not in _FITS[kind]:
-        yield f"is of type {kind}, the contract has xs:{leaf.type}", f"use {_remedy(leaf.type)}"
+    elif leaf.builtin not in _FITS[kind]:
+        yield f"is of type {kind}, the contract has xs:{leaf.builtin}", f"use {_remedy(leaf.builtin)}"
     elif kind == "boolean" and row.values is None:
-        yield f"is a boolean, the contract has xs:{leaf.type}", "say how the ERP writes it: values: {true: X, false: ''}"
-    elif kind in ("decimal", "unit") and leaf.type in INTEGERS and row.scale != 0:
-        yield f"may have a fraction, the contract has xs:{leaf.type}", "add 'scale: 0'"
+        yield f"is a boolean, the contract has xs:{leaf.builtin}", "say how the ERP writes it: values: {true: X, false: ''}"
+    elif kind in ("decimal", "unit") and leaf.builtin in INTEGERS and row.scale != 0:
+        yield f"may have a fraction, the contract has xs:{leaf.builtin}", "add 'scale: 0'"
 
 
 def _date_remedy(builtin: str) -> str:
@@ -180,26 +198,27 @@ def _remedy(builtin: str) -> str:
 def _request_fits(row: Row, leaf: Leaf) -> Iterator[tuple[str, str]]:
     if row.nullable and not leaf.nillable:
         yield "is nullable, the contract allows no nil here", "remove 'nullable'"
-    most = leaf.max_length
-    if most is not None:
-        if row.kind == "string" and row.max is not None and int(row.max) > most:
-            yield f"allows {row.max} characters, the contract {most}", f"write 'max: {most}'"
-        if row.kind == "code" and (row.digits or 0) > most:
-            yield f"writes {row.digits} digits, the contract allows {most} characters", f"write 'digits: {most}'"
+    most, scale = leaf.max_length, leaf.fraction_digits
+    if most is not None and row.kind == "string" and row.max is not None and int(row.max) > most:
+        yield f"allows {row.max} characters, the contract {most}", f"write 'max: {most}'"
+    if most is not None and row.kind == "code" and (row.digits or 0) > most:
+        yield f"writes {row.digits} digits, the contract allows {most} characters", f"write 'digits: {most}'"
+    if scale is not None and row.kind == "decimal" and (row.scale or 0) > scale:
+        yield f"allows {row.scale} digits after the decimal point, the contract {scale}", f"write 'scale: {scale}'"
     if leaf.enumeration and row.values is not None:
         for value in row.values.values():
-            yield from _enumerated(value, leaf)
+            yield from _enumerated(value, leaf.enumeration)
 
 
 def _constant_fits(value: Scalar, leaf: Leaf) -> Iterator[tuple[str, str]]:
-    if not leaf.type:
+    if not leaf.builtin:
         yield "gives a constant to an element with children", "name a field below it"
     elif leaf.enumeration:
-        yield from _enumerated(value, leaf)
+        yield from _enumerated(value, leaf.enumeration)
 
 
-def _enumerated(value: object, leaf: Leaf) -> Iterator[tuple[str, str]]:
-    if code_text(value) not in leaf.enumeration:
-        close = difflib.get_close_matches(code_text(value), leaf.enumeration, n=1)
-        remedy = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(leaf.enumeration[:20])}"
+def _enumerated(value: object, listed: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if code_text(value) not in listed:
+        close = difflib.get_close_matches(code_text(value), listed, n=1)
+        remedy = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(listed[:20])}"
         yield f"gives the ERP value {value!r}, which the contract does not list", remedy

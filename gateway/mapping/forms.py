@@ -36,12 +36,12 @@ def _string(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
 
 
 def _integer(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
-    text = leaf is not None and leaf.type in TEXT
+    text = leaf is not None and leaf.builtin in TEXT
     return numbers.integer_request(_whole(row.min), _whole(row.max), text=text, parameter=parameter)
 
 
 def _codes(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
-    return texts.codes_request(row.values or {}, leaf is not None and leaf.type in INTEGERS)
+    return texts.codes_request(row.values or {}, leaf is not None and leaf.builtin in INTEGERS)
 
 
 _REQUEST: dict[str, Callable[[Row, Leaf | None, bool], Convert]] = {

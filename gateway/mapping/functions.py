@@ -35,9 +35,7 @@ def load_functions(paths: Iterable[Path], *, names: Mapping[Path, str] | None = 
         for name, function in _public(module):
             if name in functions:
                 line = function.__code__.co_firstlineno
-                findings.append(
-                    Finding(shown, line, f"defines '{name}', which another file defines too", "rename one of the two")
-                )
+                findings.append(Finding(shown, line, f"defines '{name}', as another file does", "rename one of the two"))
             functions[name] = function
     if findings:
         raise ConfigError(findings)

@@ -21,8 +21,9 @@ SAFE = 2**53 - 1
 DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 
 _REST = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_XS_DECIMAL = re.compile(r"[ \t\r\n]*([+-]?)([0-9]*)(?:\.([0-9]*))?[ \t\r\n]*")
-_INTEGER = re.compile(r"[ \t\r\n]*[+-]?0*[0-9]{1,16}[ \t\r\n]*")
+_XS_DECIMAL = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
+_INTEGER = re.compile(r"[+-]?0*[0-9]{1,16}")
+_WHITE_SPACE = " \t\r\n"
 _EXACT = Context(prec=2000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, Rounded])
 _LONGEST = 500
 _DOUBLE_DIGITS = 15
@@ -124,14 +125,13 @@ def _plain(value: float | Decimal) -> str:
 
 
 def _canonical(text: str) -> object:
-    match = _XS_DECIMAL.fullmatch(text)
-    if not match:
-        raise Wrong("is no decimal")
-    sign, whole, fraction = match[1], match[2], match[3] or ""
-    if not whole and not fraction:
-        if text.strip():
-            raise Wrong("is no decimal")
+    text = text.strip(_WHITE_SPACE)
+    if not text:
         return ABSENT
+    match = _XS_DECIMAL.fullmatch(text)
+    sign, whole, fraction = (match[1], match[2], match[3] or "") if match else ("", "", "")
+    if not whole and not fraction:
+        raise Wrong("is no decimal")
     digits = (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
     return f"-{digits}" if sign == "-" and digits.strip("0.") else digits
 
@@ -156,7 +156,8 @@ def integer_request(least: int | None, most: int | None, *, text: bool, paramete
 def integer_answer(value: object) -> object:
     """An int within what JSON readers keep; the ERP may write it as text."""
     if type(value) is str:
-        if not value.strip():
+        value = value.strip(_WHITE_SPACE)
+        if not value:
             return ABSENT
         value = int(value) if _INTEGER.fullmatch(value) else None
     if type(value) is int and -SAFE <= value <= SAFE:

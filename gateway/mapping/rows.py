@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from gateway.config.values import wrong
 from gateway.mapping.dates import check_form
-from gateway.mapping.table import GROUPS, Calls, Row, Scalar, code_text
+from gateway.mapping.table import GROUPS, Calls, Codes, Row, code_text
 
 KEYS: dict[str, frozenset[str]] = {
     "string": frozenset({"min", "max", "pattern"}),
@@ -127,7 +127,7 @@ def terminates(factor: Decimal) -> bool:
     return number == 1
 
 
-def _values_invert(row: Row, values: dict[str, Scalar | list[Scalar]]) -> None:
+def _values_invert(row: Row, values: dict[str, Codes]) -> None:
     seen: dict[str, str] = {}
     for rest, erp in values.items():
         if isinstance(erp, list) and (row.serves != "answer" or not erp):

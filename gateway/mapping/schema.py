@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.mapping.forms import Schema, form_schema
 from gateway.mapping.layout import fields
-from gateway.mapping.path import EACH, Path
+from gateway.mapping.path import EACH, Path, lists
 from gateway.mapping.table import Direction, Line, Table
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -66,6 +66,8 @@ class _Side:
         if EACH in node.children:
             group = self.groups.get((*node.path, EACH))
             item = node.children[EACH].line
+            if answer and (*node.path, EACH) in lists(self.table.rest_root):
+                return True
             return group.required if group else bool(item and item.row.required and not answer)
         if node.line is not None:
             row = node.line.row
@@ -101,5 +103,5 @@ def _object(node: _Node, side: _Side) -> Schema:
     if side.direction == "request":
         schema["additionalProperties"] = False
     group = side.groups.get(node.path)
-    doc = group.doc if group is not None else side.table.config.doc if not node.path else None
+    doc = group.doc if group is not None and group.kind == "object" else side.table.config.doc if not node.path else None
     return schema | ({"description": doc} if doc else {})

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from gateway.config.source import Place, Source
-from gateway.config.values import Section
+from gateway.config.values import Section, wrong
 from gateway.errors import Finding
 from gateway.mapping.path import Path, check_path, parse_path
 
@@ -21,7 +21,18 @@ Type = Literal[
     "string", "decimal", "integer", "boolean", "date", "datetime", "code", "codes", "unit", "any", "object", "list"
 ]  # fmt: skip
 Direction = Literal["request", "answer"]
-Scalar = str | int | bool
+
+
+def _exact(value: Any) -> Any:
+    """YAML reads 0.10 as a binary number; a table means its digits."""
+    if isinstance(value, float):
+        raise wrong(f"is {value!r} without quotes, which YAML reads as a binary number", f'put it in quotes: "{value!r}"')
+    return value
+
+
+Scalar = Annotated[str | int | bool, BeforeValidator(_exact)]
+Bound = Annotated[int | str, BeforeValidator(_exact)]
+Codes = Annotated[str | int | bool | list[str | int | bool], BeforeValidator(_exact)]
 PathText = Annotated[str, AfterValidator(check_path)]
 
 GROUPS = ("object", "list")
@@ -43,14 +54,14 @@ class Row(Section):
     serves: Literal["both", "request", "answer"] = Field("both", description="Directions the row is used in.")
     required: bool = Field(False, description="The satellite must send it; in a row that serves answers only, the ERP must.")
     nullable: bool = Field(False, description="null is a value of its own in both directions (xsi:nil in SOAP).")
-    min: int | str | None = Field(None, description="Least length (string, list) or value (integer, decimal).")
-    max: int | str | None = Field(None, description="Greatest length (string, list) or value (integer, decimal).")
+    min: Bound | None = Field(None, description="Least length (string, list) or value (integer, decimal).")
+    max: Bound | None = Field(None, description="Greatest length (string, list) or value (integer, decimal).")
     pattern: str | None = Field(None, description="Regular expression the whole text must match.")
     scale: int | None = Field(None, ge=0, le=30, description="Digits after the decimal point, at most.")
     digits: int | None = Field(None, ge=1, le=60, description="code: width on the ERP side. decimal: digits in all, at most.")
     erp_form: str | None = Field(None, description="Form on the ERP side: DD/MM/YYYY, YYYYMMDDHHmmss; decimal: number.")
-    values: dict[str, Scalar | list[Scalar]] | None = Field(None, min_length=1, description="REST value: ERP value.")
-    factor: str | int | None = Field(None, description="ERP value = REST value x factor, an exact decimal.")
+    values: dict[str, Codes] | None = Field(None, min_length=1, description="REST value: ERP value.")
+    factor: Bound | None = Field(None, description="ERP value = REST value x factor, an exact decimal.")
     constant: Scalar | None = Field(None, description="A value no one sends: it stands on the one side that has a name.")
     default: Scalar | None = Field(None, description="REST value taken when the satellite leaves the field out.")
     answer_default: Scalar | None = Field(None, description="REST value given when the ERP leaves the field out.")
@@ -117,6 +128,14 @@ class Table:
     config: FieldTable
     lines: tuple[Line, ...]
 
+    @property
+    def rest_root(self) -> Path:
+        return parse_path(self.config.rest) if self.config.rest else ()
+
+    @property
+    def erp_root(self) -> Path:
+        return parse_path(self.config.erp) if self.config.erp else ()
+
     def of(self, direction: Direction) -> Iterator[Line]:
         return (line for line in self.lines if line.row.used_in(direction))
 
@@ -129,12 +148,15 @@ def _named(row: Row) -> str:
 
 
 def bind_table(name: str, source: Source, config: FieldTable) -> Table:
-    """The table of one file entry, its roots put in front of its rows."""
-    rest_root = parse_path(config.rest) if config.rest else ()
-    erp_root = parse_path(config.erp) if config.erp else ()
-    lines = []
-    for index, row in enumerate(config.rows):
-        rest = (*rest_root, *parse_path(row.rest)) if row.rest else None
-        erp = (*erp_root, *parse_path(row.erp)) if row.erp else None
-        lines.append(Line(row, rest, erp, ("tables", name, "rows", index)))
+    """The table of one file entry, its roots put in front of its rows. In answers the lists a root names are always there."""
+    bare = Table(name, source, config, ())
+    lines = [
+        Line(
+            row,
+            (*bare.rest_root, *parse_path(row.rest)) if row.rest else None,
+            (*bare.erp_root, *parse_path(row.erp)) if row.erp else None,
+            ("tables", name, "rows", index),
+        )
+        for index, row in enumerate(config.rows)
+    ]
     return Table(name, source, config, tuple(lines))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from gateway.exchange import ABSENT
-from gateway.mapping.table import Scalar, code_text
+from gateway.mapping.table import Codes, code_text
 from gateway.mapping.wrong import Wrong
 
 Convert = Callable[[object], object]
@@ -75,7 +75,7 @@ def code_answer(value: object) -> object:
     raise Wrong("is no code of digits")
 
 
-def codes_request(values: Mapping[str, Scalar | list[Scalar]], number: bool) -> Convert:
+def codes_request(values: Mapping[str, Codes], number: bool) -> Convert:
     """A REST word as the ERP's code; as a number when the ERP's element holds one."""
     table = {rest: int(str(erp)) if number else erp for rest, erp in values.items()}
     known = f"must be one of {', '.join(table)}" if len(table) <= _FEW else f"is none of the {len(table)} known codes"
@@ -88,7 +88,7 @@ def codes_request(values: Mapping[str, Scalar | list[Scalar]], number: bool) -> 
     return convert
 
 
-def codes_answer(values: Mapping[str, Scalar | list[Scalar]], unknown: Callable[[], None]) -> Convert:
+def codes_answer(values: Mapping[str, Codes], unknown: Callable[[], None]) -> Convert:
     """The REST word for an ERP code. An unknown code passes, reported to ``unknown``, unless it reads like a known word."""
     table = {code_text(erp): rest for rest, erps in values.items() for erp in (erps if isinstance(erps, list) else [erps])}
 
@@ -110,7 +110,7 @@ def codes_answer(values: Mapping[str, Scalar | list[Scalar]], unknown: Callable[
     return convert
 
 
-def boolean_request(values: Mapping[str, Scalar | list[Scalar]] | None, *, parameter: bool) -> Convert:
+def boolean_request(values: Mapping[str, Codes] | None, *, parameter: bool) -> Convert:
     """``true`` or ``false`` as the ERP writes them. A ``parameter`` arrives as text."""
     yes, no = (values["true"], values["false"]) if values else (True, False)
 
@@ -124,7 +124,7 @@ def boolean_request(values: Mapping[str, Scalar | list[Scalar]] | None, *, param
     return convert
 
 
-def boolean_answer(values: Mapping[str, Scalar | list[Scalar]] | None) -> Convert:
+def boolean_answer(values: Mapping[str, Codes] | None) -> Convert:
     yes, no = (code_text(values["true"]), code_text(values["false"])) if values else ("true", "false")
     more = () if values else (("1", True), ("0", False))
     table = {yes: True, no: False, **dict(more)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.errors import FieldError
-
 MOST = 100
 """Errors reported for one value; the rest of a hostile body is not looked at."""
 
@@ -31,7 +29,3 @@ def escape(key: str) -> str:
 
 def unescape(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
-
-
-def field_errors(wrong: Wrong) -> list[FieldError]:
-    return [FieldError(pointer, detail) for pointer, detail in wrong.errors[:MOST]]

@@ -176,7 +176,7 @@ class _Reader:
         if columns is None:
             low = kind.lower()
             remedy = f"write '{low}' in lower case" if low in COLUMNS else "a row starts with p, g or g2"
-            self.refuse(number, f"unknown row type '{kind}'", remedy)
+            self.refuse(number, f"unknown row type '{kind[:40]}'", remedy)
             return
         shape = f"{kind}, " + ", ".join(columns)
         if len(values) > len(columns) and not values[-1]:
@@ -237,7 +237,10 @@ def _field_fault(column: str, value: str) -> tuple[str, str] | None:
         if value in ("allow", "deny"):
             return None
         low = value.lower()
-        return f"'{value}' is no effect", f"write '{low}' in lower case" if low in ("allow", "deny") else "write allow or deny"
+        return f"'{value[:40]}' is no effect", f"write '{low}' in lower case" if low in (
+            "allow",
+            "deny",
+        ) else "write allow or deny"
     if column == "tenant" and value == "*":
         return None
     return name_fault(value)

@@ -128,6 +128,11 @@ class Connection(asyncio.Protocol):
         """Tell the pool that the call is over and this connection with it."""
         self._owner.ended(self, reusable=False)
 
+    def cut(self) -> None:
+        """Close at once. A call under way fails, and is not repeated."""
+        self.reused = False
+        self._transport.abort()
+
     def abort(self) -> None:
         """Close at once. Whatever comes in later is not looked at."""
         self._answer = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.errors import Unreachable
+from gateway.errors import Unreachable, UpstreamTimeout
 from gateway.exchange import Outgoing
 from gateway.upstreams.connection import Answer, Connection
 from gateway.upstreams.framing import (
@@ -50,7 +50,11 @@ class Http1Client:
         """
         settings = self._settings
         head = self._head(outgoing)
-        deadline = asyncio.get_running_loop().time() + (settings.timeout if timeout is None else timeout)
+        if timeout is None:
+            timeout = settings.timeout
+        elif timeout <= 0:
+            raise UpstreamTimeout("No time was left for the upstream.", sent=False)
+        deadline = asyncio.get_running_loop().time() + timeout
         connection = await self._pool.take(deadline)
         while True:
             parser = AnswerParser(

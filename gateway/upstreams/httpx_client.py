@@ -64,7 +64,11 @@ class HttpxClient:
         request, trace = self._request(outgoing)
         if self._closed:
             raise Unreachable("The gateway is closing its connections to the upstream.", sent=False)
-        deadline = asyncio.get_running_loop().time() + (self._settings.timeout if timeout is None else timeout)
+        if timeout is None:
+            timeout = self._settings.timeout
+        elif timeout <= 0:
+            raise UpstreamTimeout("No time was left for the upstream.", sent=False)
+        deadline = asyncio.get_running_loop().time() + timeout
         self._calls[trace] = deadline
         response: httpx.Response | None = None
         try:

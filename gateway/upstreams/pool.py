@@ -97,8 +97,8 @@ class Pool:
         except TimeoutError:
             pass  # a peer that does not answer the goodbye; what is left is cut below
         finally:
-            for connection in self._open:
-                connection.abort()
+            for connection in list(self._open):
+                connection.cut()
 
     # What a connection calls.
 

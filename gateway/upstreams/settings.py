@@ -46,7 +46,7 @@ class BaseUrl:
 def parse_base_url(url: str) -> BaseUrl:
     """Take apart ``http://host[:port][/prefix]``. Raises ValueError saying what an upstream's address must look like."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("an upstream's address looks like http://host:port/prefix or https://host:port/prefix")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("an upstream's address has no user, query or fragment")

@@ -76,8 +76,8 @@ class Contracts:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Contract]] = {}
 
-    def contract(self, wsdl: Path, name: str) -> Contract:
-        """The contract of a WSDL file; ``name`` is how errors call it. Raises ``ConfigError``."""
+    def contract(self, wsdl: Path) -> Contract:
+        """The contract of a WSDL file. Raises ``ConfigError``."""
         key, digest = str(wsdl), _digest(wsdl)
         known = self._known.get(key)
         if known is None or known[0] != digest:

@@ -43,7 +43,7 @@ BROKEN: dict[str, tuple[list[Change], list[tuple[str, str, str]]]] = {
     ),
     "a policy saved by a spreadsheet": (
         [("policies/policy.csv", "p, shop,  demo, stock-movements.create,  allow", "p; shop; demo; stock-movements.create; allow")],
-        [("policies/policy.csv", ";", "comma")],
+        [("policies/policy.csv", "semicolon", "comma")],
     ),
     "an effect in the wrong case and an unknown operation": (
         [

@@ -116,6 +116,18 @@ def test_a_lowered_limit_counts_from_its_own_burst() -> None:
     assert counters.take_now([(today, "oa")])[0].allowed
 
 
+def test_takes_over_what_another_store_knew() -> None:
+    clock, limit = StillClock(), Limit("x", 10, 10.0, 10)
+    counters = MemoryCounters(clock, capacity=2)
+    counters.restore(limit, "oa", 9.0)
+    assert [counters.take_now([(limit, "oa")])[0].allowed for _ in range(2)] == [True, False]
+    counters.restore(limit, "oa", 1.0)
+    assert not counters.take_now([(limit, "oa")])[0].allowed
+    for number in range(5):
+        counters.restore(limit, f"p{number}", float(number))
+    assert len(counters) == 2
+
+
 async def test_closing_forgets_everything() -> None:
     counters = MemoryCounters(StillClock())
     await counters.take([(Limit("x", 1, 60.0, 1), "oa")])

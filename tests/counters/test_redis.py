@@ -162,9 +162,18 @@ async def test_flushing_redis_breaks_nothing(redis: Any, opened: Open) -> None:
     assert not counters.degraded
 
 
-async def test_a_damaged_key_counts_as_a_new_one(redis: Any, opened: Open) -> None:
-    redis.command("SET", "erp-gateway:rate:9:satellite:oa", "no number")
-    assert (await opened(redis.url).take([(Limit("satellite", 1, HOUR, 1), "oa")]))[0].allowed
+@pytest.mark.parametrize("damage", ["no number", "", "nan", "-nan", "-inf", "-1", "0x1p3"])
+async def test_a_damaged_key_counts_as_a_new_one(damage: str, redis: Any, opened: Open) -> None:
+    redis.command("SET", "erp-gateway:rate:9:satellite:oa", damage)
+    counters = opened(redis.url)
+    assert [(await counters.take([(Limit("satellite", 1, HOUR, 1), "oa")]))[0].allowed for _ in range(2)] == [True, False]
+
+
+async def test_a_key_of_another_type_is_as_good_as_no_redis(redis: Any, opened: Open) -> None:
+    redis.command("LPUSH", "erp-gateway:rate:9:satellite:oa", "x")
+    counters = opened(redis.url)
+    assert (await counters.take([(Limit("satellite", 1, HOUR, 1), "oa")]))[0].allowed
+    assert counters.degraded
 
 
 async def test_keys_disappear_when_full(redis: Any, opened: Open) -> None:
@@ -203,6 +212,16 @@ async def test_killed_and_restarted_in_mid_run(mortal_redis: Any, opened: Open) 
     assert changes == [True, False]
     assert [entry["event"] for entry in logs] == ["counters.degraded", "counters.recovered"]
     assert "redis://" not in str(logs)
+
+
+async def test_a_drained_partition_stays_drained_when_redis_goes(mortal_redis: Any, opened: Open) -> None:
+    limit = Limit("day", 100, HOUR * 24, 100)
+    counters = opened(mortal_redis.url, processes=4)
+    assert await count_allowed(counters, limit, 60) == 60
+    mortal_redis.kill()
+    assert 10 <= await count_allowed(counters, limit, 100) <= 40
+    assert counters.degraded
+    assert await count_allowed(counters, limit, 100) == 0
 
 
 async def test_concurrent_calls_survive_the_kill(mortal_redis: Any, opened: Open) -> None:

@@ -389,12 +389,13 @@ async def test_read_undoes_codings_and_chunks_leave_them(serve, connect):
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        (b"gzip", gzip.compress(b"0" * 2_000_000)),
+        (b"gzip", gzip.compress(b"0" * 2_000_000, mtime=0)),
         (b"deflate", zlib.compress(b"0" * 2_000_000)),
         (b"br", b"abc"),
         (b"gzip", b"abc"),
-        (b"gzip", gzip.compress(b"abc")[:-1]),
+        (b"gzip", gzip.compress(b"abc", mtime=0)[:-1]),
     ],
+    ids=["gzip-bomb", "deflate-bomb", "unknown", "damaged", "cut"],
 )
 async def test_codings_are_bounded_and_whole(serve, connect, coding, body):
     client = connect(await serve(coded(coding, body)), answer_limit=1_000_000)
@@ -534,6 +535,13 @@ async def test_a_reset_within_the_answer_is_a_bad_answer(serve, connect):
         await answer.read()
 
 
+async def test_nothing_is_sent_when_no_time_is_left(serve, connect):
+    problem = await fetch(connect(await serve(OK)), post(), timeout=0)
+    assert type(problem) is UpstreamTimeout
+    assert not problem.sent
+    assert serve.connections == 0
+
+
 async def test_the_deadline_covers_connecting(serve, connect):
     async def silent(reader, writer):
         await reader.read()
@@ -629,7 +637,7 @@ async def test_answers_are_matched_to_their_requests(serve, connect):
             await asyncio.sleep(0)
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(target), target))
 
-    client = connect(await serve(echo), connections=8)
+    client = connect(await serve(echo), connections=8, timeout=30.0)
     answers = await asyncio.gather(*(fetch(client, get(f"/item/{number}")) for number in range(200)))
     assert answers == [(200, b"/item/%d" % number) for number in range(200)]
     assert serve.most <= 8

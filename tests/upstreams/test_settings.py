@@ -31,6 +31,7 @@ def test_an_address_is_taken_apart(url, expected):
         "http://erp/#x",
         "http://erp:99999",
         "http://erp:x",
+        "http://erp:0",
         "http://\u00e9rp",
         "http://erp/a b",
         "http://a..b",

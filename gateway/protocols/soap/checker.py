@@ -85,8 +85,7 @@ class Checker:
         if depth > MAX_DEPTH:
             yield FieldError(at, "is nested too deep")
         elif value is None:
-            if not element.nillable:
-                yield FieldError(at, "must not be null; leave the key out if there is no value")
+            yield from self._null(element, at)
         elif element.type == ANY_TYPE:
             yield from self._any_type(value, at, depth)
         else:
@@ -95,6 +94,14 @@ class Checker:
                 yield from _text(type, value, at, element.fixed)
             else:
                 yield from self._typed(element, type, value, at, depth)
+
+    def _null(self, element: Element, at: str) -> Iterator[FieldError]:
+        type = self._contract.types[element.type]
+        if not element.nillable:
+            yield FieldError(at, "must not be null; leave the key out if there is no value")
+        elif isinstance(type, ComplexType) and any(attribute.required for attribute in type.attributes):
+            names = ", ".join(key for key, attribute in self._form(type).attributes if attribute.required)
+            yield FieldError(at, f'must be {{"$nil": true}} with {names} instead of null')
 
     def _typed(self, element: Element, type: ComplexType, value: Any, at: str, depth: int) -> Iterator[FieldError]:
         if not isinstance(value, dict):

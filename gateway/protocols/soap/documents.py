@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
@@ -101,9 +102,9 @@ def parse(data: bytes, location: str) -> Node:
             raise ConfigError([Finding(location, 1, "the file has a DOCTYPE", "remove it: document types are not read")])
         root = etree.fromstring(data, parser, base_url=location)
     except etree.XMLSyntaxError as error:
-        line = error.position[0] if error.position else 0
-        raise ConfigError([Finding(location, line or 0, f"not well-formed XML: {error.msg}", "correct the file")]) from error
-    if root is None or root.getroottree().docinfo.doctype:
+        line = int(error.lineno or 0)
+        raise ConfigError([Finding(location, line, f"not well-formed XML: {error.msg}", "correct the file")]) from error
+    if root is None or has_doctype(root):
         raise ConfigError([Finding(location, 1, "the file has a DOCTYPE or no content", "remove it")])
     return root
 
@@ -114,6 +115,11 @@ def _declares_doctype(data: bytes) -> bool:
     return b"<!DOCTYPE" in head or b"<!ENTITY" in head
 
 
+def has_doctype(root: Node) -> bool:
+    docinfo: Any = root.getroottree().docinfo
+    return bool(docinfo.doctype)
+
+
 def place(node: Node) -> str:
     """The location of the document a node is in."""
     return str(node.getroottree().docinfo.URL or "")
@@ -121,7 +127,8 @@ def place(node: Node) -> str:
 
 def problem(node: Node, what: str, remedy: str) -> ConfigError:
     """The configuration error that points at a node."""
-    return ConfigError([Finding(place(node), node.sourceline or 0, what, remedy)])
+    line: Any = node.sourceline
+    return ConfigError([Finding(place(node), int(line or 0), what, remedy)])
 
 
 def children(node: Node, *tags: str) -> Iterator[Node]:

@@ -82,7 +82,7 @@ def _fault_11(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
 
 def _fault_12(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
     space = f"{{{_ENV_12}}}"
-    codes = []
+    codes: list[str] = []
     code = fault.find(f"{space}Code")
     while code is not None and len(codes) < 10:
         codes.append(_code(code.findtext(f"{space}Value")))

@@ -116,7 +116,8 @@ class _Describer:
         form = form_of(type)
         properties = {key: self._attribute(attribute) for key, attribute in form.attributes}
         required = ["$nil", *(key for key, attribute in form.attributes if attribute.required)]
-        return [null, self._closed({"$nil": {"const": True}, **properties}, required)]
+        nulls = [] if len(required) > 1 else [null]
+        return [*nulls, self._closed({"$nil": {"const": True}, **properties}, required)]
 
     def _complex(self, type: ComplexType) -> Schema:
         derived = [self._contract.types[key] for key in self._contract.derived.get(type.key, ())]

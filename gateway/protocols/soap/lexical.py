@@ -50,7 +50,7 @@ _NAME_START = "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f
 _NAME_CHAR = _NAME_START + r"\-.0-9\u00b7\u0300-\u036f\u203f-\u2040"
 NCNAME: Final = f"[{_NAME_START}][{_NAME_CHAR}]*"
 
-_LEXICAL: Final[dict[str, str]] = {
+_LEXICAL: dict[str, str] = {
     "boolean": "true|false|1|0",
     "decimal": r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)",
     "float": r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[Ee][+-]?\d+)?|-?INF|NaN",

@@ -86,7 +86,7 @@ def _segments(path: str) -> list[tuple[str, bool]]:
 
 def _roots(contract: Contract, message: Message) -> list[Type]:
     """The types whose keys a path may begin with."""
-    roots = [_keyed("", message.body)] if message.keyed else [contract.types[element.type] for element in message.body]
+    roots: list[Type] = [_keyed("", message.body)] if message.keyed else [contract.types[e.type] for e in message.body]
     return [*roots, _keyed("$headers", message.headers)] if message.headers else roots
 
 

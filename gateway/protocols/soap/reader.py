@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import leaves, lexical
 from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -63,6 +63,11 @@ def missing(parent: Any, found: Any) -> None:
 
 def stray(node: Any) -> None:
     raise Misfit(f"element {shown(node)}: text where only elements belong")
+
+
+def no_text(node: Any) -> None:
+    if any(text and not text.isspace() for text in (node.text, *(child.tail for child in node))):
+        stray(node)
 
 
 def too_deep(node: Any) -> None:
@@ -148,7 +153,7 @@ class ReaderCompiler:
     def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str) -> str:
         exact = self._program.object(leaf_reader(type, default))
         lines.add(f"v = {c}.text")
-        usual, test = _fast_test(self._program, type)
+        usual, test = leaves.read_expression(self._program, type)
         if usual == "":
             lines.add(f"v = {exact}({c})")
         else:
@@ -349,10 +354,8 @@ class ReaderCompiler:
         admits = _admits(node.wildcards) if node.wildcards else None
 
         def read(parent: Any, nodes: list[Any], d: int) -> list[object]:
-            result: list[object] = []
+            result: list[object] = [parent.text] if node.mixed and parent.text else []
             symbols = []
-            if node.mixed and parent.text:
-                result.append(parent.text)
             for child in nodes:
                 if child.tag in table:
                     key, symbol = keys[child.tag]
@@ -365,10 +368,8 @@ class ReaderCompiler:
                     missing(parent, child)
                 if node.mixed and child.tail:
                     result.append(child.tail)
-                elif child.tail and not child.tail.isspace():
-                    stray(parent)
-            if not node.mixed and node.key == "$content" and parent.text and not parent.text.isspace():
-                stray(parent)
+            if not node.mixed and node.key == "$content":
+                no_text(parent)
             if not matches("".join(symbols)):
                 raise Misfit(f"element {shown(parent)}: its content is not in the order the contract gives")
             return result
@@ -568,21 +569,3 @@ def _first(node: FormNode) -> tuple[list[str], list[Wildcard]]:
 def _admits(wildcards: Iterable[Wildcard]) -> Callable[[Any], bool]:
     found = tuple(wildcards)
     return lambda node: node is not END and any(wildcard.admits(namespace(node.tag)) for wildcard in found)
-
-
-_ALWAYS_FINE = frozenset({"string", "anySimpleType", "anyAtomicType"})
-_COLLAPSED = frozenset(["token", "language", "NMTOKEN", "Name", "NCName", "ID", "IDREF", "ENTITY", "anyURI", "normalizedString"])
-
-
-def _fast_test(program: Program, type: SimpleType) -> tuple[str, str]:
-    """An expression for the value of text ``v``, "" when only the exact reader will do, and the test that sends it there."""
-    name = type.builtin
-    if type.variety != "atomic" or name in lexical.QUALIFIED or name in ("base64Binary", "boolean", "float", "double"):
-        return "", ""
-    if name in _ALWAYS_FINE and lexical.whitespace(type) == "preserve":
-        return "v", ""
-    if name in _ALWAYS_FINE | {"token", "normalizedString", "anyURI"}:
-        return "v", "not v.isalnum()"
-    if name in lexical.INTEGERS and lexical.is_number(type):
-        return ("int(v)", "not v.isdecimal() or not v.isascii() or len(v) > 9") if name in ("int", "unsignedInt") else ("", "")
-    return "v", f"not {program.object(lexical.MATCHERS[name])}(v)"

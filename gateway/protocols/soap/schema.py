@@ -104,7 +104,7 @@ class Schema:
         result: dict[str, list[str]] = {}
         for key, type in self.types.items():
             base = type.base if isinstance(type, ComplexType) else None
-            while base and type.name:  # type: ignore[union-attr]
+            while base and type.name:
                 result.setdefault(base, []).append(key)
                 parent = self.types.get(base)
                 base = parent.base if isinstance(parent, ComplexType) else None
@@ -408,7 +408,7 @@ class Schema:
 def documentation(node: Node) -> str:
     """The text of a node's annotation, one line."""
     texts = node.iterfind(f"{{{XSD}}}annotation/{{{XSD}}}documentation")
-    return " ".join(" ".join("".join(text.itertext()).split()) for text in texts).strip()
+    return " ".join(" ".join("".join(map(str, text.itertext())).split()) for text in texts).strip()
 
 
 def _true(text: str | None) -> bool:

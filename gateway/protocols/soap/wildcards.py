@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from lxml import etree
 
 from gateway.protocols.soap import lexical
+from gateway.protocols.soap.documents import Node, has_doctype
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     XSD,
@@ -27,9 +28,6 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
-
-if TYPE_CHECKING:
-    from gateway.protocols.soap.documents import Node
 
 _NAME = re.compile(lexical.NCNAME).fullmatch
 
@@ -60,7 +58,7 @@ def fragment(text: object) -> str:
         root = etree.fromstring(f"<r>{text}</r>", parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unfit("is not well-formed XML") from error
-    if root.getroottree().docinfo.doctype:
+    if has_doctype(root):
         raise Unfit("has a document type")
     return inner_xml(root)
 

@@ -1,8 +1,7 @@
 """JSON values to XML, compiled: one generated function per complex type, which checks and renders in a single pass.
 
-The generated code takes the common path only and raises (``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError``) at the
-first thing that does not fit; ``checker.py`` then finds out what all was wrong. A leaf that is not plainly right falls back to
-the exact closure from ``lexical.py``, so that speed never changes what is accepted.
+The generated code takes the common path only and raises (``KeyError``, ``TypeError``, ``AttributeError`` or ``ValueError``) at
+the first thing that does not fit; ``checker.py`` then finds out everything that was wrong.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import leaves, lexical
 from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, keys, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -28,19 +26,11 @@ from gateway.protocols.soap.model import (
     namespace,
 )
 from gateway.protocols.soap.program import Program
-from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape, escape_attribute
+from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape_attribute
 
 ElementWriter = Callable[[object], str]
 Pieces = list[tuple[bool, str]]
 """Alternating text constants (True, text) and expressions (False, source)."""
-
-
-def plain(value: str) -> str:
-    """Text of an unconstrained string, escaped."""
-    if value.isprintable() and "<" not in value and "&" not in value and ">" not in value:
-        return value
-    lexical.check_characters(value)
-    return escape(value)
 
 
 class Prefixes:
@@ -70,7 +60,7 @@ class WriterCompiler:
         self._dispatch: dict[str, str] = {}
         self._pending: list[tuple[str, ComplexType]] = []
         self._tables: list[tuple[dict[str, tuple[str, Any]], str, str, str]] = []
-        self._program = Program(Unfit=Unfit, plain=plain)
+        self._program = Program(Unfit=Unfit, plain=leaves.plain)
         self._any = AnyWriter(contract, self)
 
     def compile(self, elements: Iterable[Element]) -> list[ElementWriter]:
@@ -120,14 +110,15 @@ class WriterCompiler:
         if not element.nillable:
             return pieces
         attributes = self._program.object(self._nil_writer(name, type))
-        body.line(f"if {x} is None: {x} = {nil}")
+        needed = any(attribute.required for attribute in type.attributes)
+        body.line(f"if {x} is None: {'raise Unfit' if needed else f'{x} = {nil}'}")
         body.line(f'elif "$nil" in {x}: {x} = {attributes}({x})')
         body.line(f"else: {x} = {body.join(pieces)}")
         return [(False, x)]
 
     def _nil_writer(self, name: str, type: ComplexType) -> ElementWriter:
         form = form_of(type)
-        writers = {key: (self.prefixes.name(a.name), lexical.writer(_fixed(a.type, a.fixed))) for key, a in form.attributes}
+        writers = {key: (self.prefixes.name(a.name), lexical.writer(leaves.fixed(a.type, a.fixed))) for key, a in form.attributes}
         required = {key for key, a in form.attributes if a.required}
 
         def write(value: Any) -> str:
@@ -142,20 +133,8 @@ class WriterCompiler:
 
     def _leaf(self, body: _Body, type: SimpleType, x: str, fixed: str | None = None) -> None:
         """Statements that turn the JSON value ``x`` into checked, escaped text."""
-        type = _fixed(type, fixed)
-        exact = lexical.writer(type)
-        fallback = f"{x} = {self._program.object(lambda value: escape(exact(value)))}({x})"
-        test = _fast_test(self._program, type, x)
-        if test == "plain":
-            body.line(f"if not {x}.isalnum(): {x} = plain({x})")
-        elif test == "boolean":
-            body.line(f'if {x} is True: {x} = "true"')
-            body.line(f'elif {x} is False: {x} = "false"')
-            body.line(f"else: {fallback}")
-        elif test:
-            body.line(f"if {test}: {fallback}")
-        else:
-            body.line(fallback)
+        for line in leaves.write_lines(self._program, leaves.fixed(type, fixed), x):
+            body.line(line)
 
     # --- complex types -----------------------------------------------------------------------------------------------
 
@@ -332,7 +311,7 @@ class WriterCompiler:
             symbols, texts = [], []
             for item in items:
                 if isinstance(item, str) and node.mixed:
-                    texts.append(plain(item))
+                    texts.append(leaves.plain(item))
                     continue
                 ((key, value),) = item.items()
                 if key in table:
@@ -352,7 +331,7 @@ class WriterCompiler:
 
 
 def _attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
-    exact = lexical.writer(_fixed(attribute.type, attribute.fixed))
+    exact = lexical.writer(leaves.fixed(attribute.type, attribute.fixed))
     if attribute.type.builtin not in lexical.QUALIFIED:
         return lambda value: f' {name}="{escape_attribute(exact(value))}"'
 
@@ -364,7 +343,7 @@ def _attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str
 
 
 def _qname_element(name: str, type: SimpleType, element: Element) -> ElementWriter:
-    exact = lexical.writer(_fixed(type, element.fixed))
+    exact = lexical.writer(leaves.fixed(type, element.fixed))
 
     def write(value: object) -> str:
         if value is None and element.nillable:
@@ -381,60 +360,6 @@ def _qualified(clark: str, prefix: str) -> tuple[str, str]:
     if not space:
         return "", clark
     return f' xmlns:{prefix}="{escape_attribute(space)}"', f"{prefix}:{local(clark)}"
-
-
-def _fixed(type: SimpleType, fixed: str | None) -> SimpleType:
-    """The type narrowed to a fixed value."""
-    if fixed is None:
-        return type
-    return replace(type, facets=replace(type.facets, enumeration=(fixed,)))
-
-
-_REGEX_ONLY = frozenset(
-    ["date", "dateTime", "time", "duration", "gYear", "gYearMonth", "gMonth", "gMonthDay", "gDay", "hexBinary"]
-)
-
-
-def _fast_test(program: Program, type: SimpleType, x: str) -> str:
-    """A test that is false only when ``x`` is text (or an int) that may stand as it is; "" when there is none."""
-    f = type.facets
-    if type.variety != "atomic" or f.patterns or f.enumeration is not None:
-        return _enumeration_test(program, type, x)
-    bounds = (f.min_inclusive, f.max_inclusive, f.min_exclusive, f.max_exclusive)
-    if type.builtin in ("string", "normalizedString", "token", "anySimpleType"):
-        high, low = f.max_length if f.length is None else f.length, f.min_length if f.length is None else f.length
-        tests = [f"len({x}) > {high}" if high is not None else "", f"len({x}) < {low}" if low else ""]
-        tests = [test for test in tests if test]
-        if not tests and type.builtin == "string" and lexical.whitespace(type) == "preserve":
-            return "plain"
-        return " or ".join([*tests, f"not {x}.isalnum()"])
-    if type.builtin == "boolean":
-        return "boolean"
-    if type.builtin in lexical.INTEGERS:
-        low_int, high_int = lexical.integer_range(type)
-        return f"{x}.__class__ is not int or not {-(2**63) if low_int is None else low_int} <= {x} <= {2**63 if high_int is None else high_int}"
-    if any(bound is not None for bound in bounds):
-        return ""
-    if type.builtin == "decimal":
-        pattern = r"[+-]?\d+(?:\.\d*)?" if f.fraction_digits is None else rf"[+-]?\d+(?:\.\d{{0,{f.fraction_digits}}})?"
-        test = f"{x}.__class__ is not str or not {program.object(re.compile(pattern, re.ASCII).fullmatch)}({x})"
-        return test + (f" or len({x}) > {f.total_digits}" if f.total_digits is not None else "")
-    if type.builtin in _REGEX_ONLY and f.length is None and f.max_length is None and f.min_length is None:
-        return f"not {program.object(lexical.MATCHERS[type.builtin])}({x})"
-    return ""
-
-
-def _enumeration_test(program: Program, type: SimpleType, x: str) -> str:
-    values = type.facets.enumeration
-    if (
-        type.variety != "atomic"
-        or values is None
-        or type.builtin not in ("string", "token", "NMTOKEN", "NCName", "normalizedString")
-    ):
-        return ""
-    if type.facets.patterns or any(lexical.normalise(v, "collapse") != v or escape(v) != v for v in values):
-        return ""
-    return f"{x} not in {program.object(frozenset(values))}"
 
 
 class _Body:

@@ -160,8 +160,8 @@ def _without_schemas(documents: Documents, files: list[tuple[str, Node]]) -> dic
                 clone.remove(node)
             else:
                 node.set("location", target)
-        for node in list(children(clone, f"{{{WSDL}}}types")):
-            clone.remove(node)
+        for node in list(clone.iter(f"{{{WSDL}}}types", *(f"{{{space}}}header" for space in _SOAP))):
+            node.getparent().remove(node)  # type: ignore[union-attr]
         clone.append(copy.deepcopy(types))
         contents[location] = etree.tostring(clone)
     return contents
@@ -199,7 +199,8 @@ def _linked(documents: Documents, files: list[tuple[str, Node]]) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Document(documents.source, _Memory(_without_schemas(documents, files)), settings=settings)
+            memory: Any = _Memory(_without_schemas(documents, files))
+            return Document(documents.source, memory, settings=settings)
     except (ZeepError, LookupError, AttributeError, TypeError, ValueError, AssertionError) as error:
         what = f"the WSDL does not hold together: {type(error).__name__}: {error}"
         raise ConfigError([Finding(documents.source, 0, what, "check its bindings, port types and messages")]) from error
@@ -262,10 +263,12 @@ class _Reader:
                 yield NotOffered(*place, operation, str(why))
 
     def _linked_binding(self, service: str, port: str, name: str) -> dict[str, Any] | None:
-        found = self.linked.services.get(service)
-        linked = found.ports.get(port) if found is not None else None
-        binding = linked.binding if linked is not None else None
-        return None if binding is None else dict(binding.all())
+        for definition in self.linked._definitions.values():
+            found = definition.services.get(service)
+            linked = found.ports.get(port) if found is not None else None
+            if linked is not None and linked.binding is not None and linked.binding.name.text == name:
+                return dict(linked.binding.all())
+        return None
 
     def _why_unlinked(self, binding: Node) -> str:
         for soap in children(binding, *(f"{{{space}}}binding" for space in _SOAP)):
