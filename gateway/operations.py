@@ -18,8 +18,8 @@ from gateway.config.source import Place
 from gateway.deployment import Deployment, Findings, Resource
 from gateway.errors import ConfigError
 from gateway.exchange import Headers
-from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping import Table as FieldTable
+from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
 from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolve
@@ -197,7 +197,8 @@ class Operations:
 
 
 def _secret_headers(upstream: Upstream) -> Headers:
-    return [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in upstream.headers.items()]
+    headers = upstream.headers.items()
+    return [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in headers]
 
 
 def _reads(config: OperationBase) -> Reads:

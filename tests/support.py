@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 ROOT = Path(__file__).parent.parent
 PARTS = ("gateway.yaml", "routes", "policies", "transformers")
 

@@ -26,7 +26,8 @@ def check(
     try:
         snapshot = build(read_deployment(config), check_stores(config))
         doubts = snapshot.warnings
-        summary = f"{len(snapshot.routes)} routes, {len(snapshot.deployment.gateway.upstreams)} upstreams, snapshot {snapshot.digest}"
+        upstreams = len(snapshot.deployment.gateway.upstreams)
+        summary = f"{len(snapshot.routes)} routes, {upstreams} upstreams, snapshot {snapshot.digest}"
     except ConfigError as error:
         wrong = error.findings
     if json:

@@ -71,7 +71,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         f"{erp}/journal",
         "",
         "Try it:",
-        f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
+        f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | {_PICK_TOKEN})",
         f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' {edge}/api/v1/payments -d '{_PAYMENT}'",
         f"curl -s -H \"Authorization: Bearer $TOKEN\" {edge}/api/v1/sales-orders   # 403: oa may not",
         "",
@@ -81,6 +81,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+_PICK_TOKEN = """sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'"""
 _PAYMENT = (
     '{"externalNumber":"OA-100","initiator":"clerk-1","entity":"1000",'
     '"payee":{"code":"4711","name":"Falkenberg GmbH","account":"6222020200112233"},'

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -298,7 +298,7 @@ class RedisCounters:
                 drained = min(1.0, lease.ahead(self._monotonic()) / (limit.burst * lease.interval))
                 self._shares.restore(share, partition, drained * share.burst * share.period / share.count)
         quotes = self._shares.take_now(shares)
-        return [replace(quote, limit=limit) for quote, (limit, _) in zip(quotes, limits, strict=True)]
+        return [quote._replace(limit=limit) for quote, (limit, _) in zip(quotes, limits, strict=True)]
 
     def _share(self, limit: Limit) -> Limit:
         burst, rest = divmod(limit.burst, self._processes)

@@ -69,7 +69,7 @@ def identify_call(exchange: Exchange) -> None:
         elif name == b"traceparent" and (match := _TRACEPARENT.match(value)):
             trace_id, flags = match[1], match[2]
     if not exchange.id:
-        exchange.id = "%032x" % _ids.getrandbits(128)
+        exchange.id = f"{_ids.getrandbits(128):032x}"
     exchange.trace = b"00-%b-%016x-%b" % (trace_id or b"%032x" % (_ids.getrandbits(128) | 1), _ids.getrandbits(64) | 1, flags)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.errors import RefusedConflict, RefusedInvalid, RefusedMissing, Refused
+from gateway.errors import Refused, RefusedConflict, RefusedInvalid, RefusedMissing
 
 BY_STATUS: Mapping[int, type[Refused]] = {400: RefusedInvalid, 404: RefusedMissing, 409: RefusedConflict, 422: Refused}
 

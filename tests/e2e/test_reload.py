@@ -111,7 +111,7 @@ async def test_a_policy_cut_off_at_any_byte_is_refused_and_decides_nothing(tmp_p
     ]
     answers = [live.snapshot.runtime.policy.decide(*question) for question in questions]
     last_byte = len(whole.rstrip())
-    for length in range(0, last_byte):
+    for length in range(last_byte):
         policy.write_bytes(whole[:length])
         with pytest.raises(ConfigError) as refused:
             read_deployment(path)
