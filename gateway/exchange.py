@@ -108,6 +108,7 @@ class Exchange:
     :param trace: W3C ``traceparent`` for the next hop.
     :param value: the request as a JSON value once a stage has read it, else ``ABSENT``.
     :param outgoing: what will be sent to the upstream, once prepared.
+    :param headers: response headers that every outcome gets, a problem too.
     :param notes: facts for the access log; no payload, no secret.
     """
 
@@ -120,4 +121,5 @@ class Exchange:
     principal: Principal | None = None
     value: object = ABSENT
     outgoing: Outgoing | None = None
+    headers: Headers = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)

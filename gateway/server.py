@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -76,10 +77,11 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
             for server, _ in servers.values():
                 await server.listening.wait()
             addresses = {name: url(sock) for name, (_, sock) in servers.items()}
-            log.info("gateway.listening", **addresses, snapshot=live.snapshot.digest)
+            log.info("gateway.listening", pid=os.getpid(), **addresses, snapshot=live.snapshot.digest)
             if ready is not None:
                 ready(addresses)
             await stop.wait()
+            log.info("gateway.draining", pid=os.getpid())
             for server, _ in servers.values():
                 server.should_exit = True
             await asyncio.gather(*running)

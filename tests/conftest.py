@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.erp.process import ErpProcess
-from tests.support import GatewayProcess, copy_deployment
+from tests.support import GatewayProcess, RedisServer, copy_deployment
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +35,16 @@ def own_gateway(erp: ErpProcess, tmp_path: Path) -> Iterator[GatewayProcess]:
         yield process.start()
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url

@@ -100,6 +100,16 @@ class GatewayProcess:
             raise AssertionError(f"no {event}: {self.events[-5:]} {''.join(self.noise[-20:])}")
         return entry
 
+    def wait_for_count(self, event: str, count: int, *, timeout: float = 30.0) -> None:
+        """Until so many events of that name have come."""
+
+        def seen() -> int:
+            return sum(entry.get("event") == event for entry in self.events)
+
+        with self._arrived:
+            self._arrived.wait_for(lambda: seen() >= count or self.process.poll() is not None, timeout)
+        assert seen() >= count, (event, seen(), self.noise[-20:])
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -137,3 +147,42 @@ class GatewayProcess:
             if stream:
                 stream.close()
         return code
+
+
+@dataclass
+class RedisServer:
+    """One redis-server process on a free loopback port, nothing on disk."""
+
+    folder: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([*command, "--dir", str(self.folder)], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if b"Ready to accept connections" in line:
+                return
+        raise RuntimeError("redis-server did not start")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def command(self, *words: str) -> bytes:
+        """One command over a socket of its own; the first line of the answer."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection, connection.makefile("rb") as answer:
+            connection.sendall(b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)]))
+            return answer.readline()

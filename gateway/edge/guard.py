@@ -42,8 +42,8 @@ class GuardLimits:
 class GuardedProtocol(HttpToolsProtocol):
     """One connection of the public port. ``guarded(limits)`` makes the class uvicorn is given.
 
-    ``_unread`` counts the bytes since the parser last got somewhere: a whole message or a piece of a body. It bounds heads, trailers
-    and chunk extensions alike.
+    ``_unread`` counts the bytes since the parser last got somewhere, which is a whole message or a piece of a body: so it bounds
+    heads, trailers and chunk extensions alike. ``_deaf`` means that nothing more is parsed, because the connection ends.
     """
 
     limits = GuardLimits()
@@ -51,9 +51,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
+        self._begun = False
         self._unread = 0
-        self._hosts: list[bytes] = []
-        self._trailers = 0
+        self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._reason: Problem | None = None
@@ -77,16 +77,19 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
-        if self._refusal is not None:
+        if self._deaf:
             if self._unread > LINGER_BYTES:
                 self.transport.abort()
             return
         super().data_received(data)
-        if self._refusal is not None or self._unread == 0:
+        self._watch_head()
+
+    def _watch_head(self) -> None:
+        if self._deaf:
             return
         if self._unread > self.limits.header_bytes:
             self._refuse(self._too_large())
-        elif self._in_head and self._head_timer is None:
+        elif self._in_head and self._begun and self._head_timer is None:
             self._await_head()
 
     def pause_writing(self) -> None:
@@ -107,40 +110,34 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._hosts = []
-        self._trailers = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > self.limits.header_bytes:
-            self._stop(self._too_large())
+        self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:  # A trailer: never merged into the headers (RFC 9110 section 6.5.1).
-            self._trailers += 1
-            if self._trailers > self.limits.header_count:
-                self._stop(self._too_large())
-            return
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"host":
-            self._hosts.append(value)
-        if len(self.headers) > self.limits.header_count:
-            self._stop(self._too_large())
+        if self._in_head:  # Trailers are never merged into the headers (RFC 9110 section 6.5.1).
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_arrived()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        version = self.parser.get_http_version()
-        if size > self.limits.header_bytes:
-            self._stop(self._too_large())
-        if version not in ("1.0", "1.1"):
-            self._stop(BadRequest("This port speaks HTTP/1.1."))
-        if len(self._hosts) != 1 and not (version == "1.0" and not self._hosts):
-            self._stop(BadRequest("A request needs exactly one Host header."))
-        if self._hosts and not _HOST.match(self._hosts[0]):
-            self._stop(BadRequest("The Host header names no host."))
+        problem = self._wrong_head()
+        if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
+            self._reason = problem
+            raise ValueError(problem.slug)
         super().on_headers_complete()
+
+    def _wrong_head(self) -> Problem | None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self.limits.header_bytes or len(self.headers) > self.limits.header_count:
+            return self._too_large()
+        version = self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            return BadRequest("This port speaks HTTP/1.1.")
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or version == "1.1"):
+            return BadRequest("A request needs exactly one Host header.")
+        if hosts and not _HOST.match(hosts[0]):
+            return BadRequest("The Host header names no host.")
+        return None
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -149,12 +146,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
+        self._begun = False
         self._unread = 0
-
-    def _stop(self, problem: Problem) -> None:
-        """Out of a parser callback: uvicorn then calls ``send_400_response``."""
-        self._reason = problem
-        raise ValueError(problem.slug)
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what it cannot parse, or what a callback above refused."""
@@ -178,7 +171,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_timer = None
         if self._busy():
             self._await_head()
-        elif self._unread == 0:
+        elif not self._begun:
             self.transport.close()
         elif not self.transport.is_closing():
             self._refuse(RequestTimeout("The request head did not arrive in time."))
@@ -190,6 +183,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem and close: at once, or after the calls that came before on this connection."""
+        self._deaf = True
         self._refusal = problem
         self._unread = 0
         self._head_arrived()
@@ -211,18 +205,25 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         unfinished = self.cycle.more_body and self.cycle.response_complete
         super().on_response_complete()
-        if self.transport.is_closing():
-            return
         if self._refusal is not None and not self._busy():
             self._answer_refusal(self._refusal)
         elif unfinished:  # The rest of a body nobody wants would hold the connection for ever.
-            self.transport.close()
+            self._linger()
+        elif self._in_head and self._begun:  # The head has its own deadline; the idle one is for connections that say nothing.
+            self._unset_keepalive_if_required()
 
     def _answer_refusal(self, problem: Problem) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_raw(problem))
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close in two steps: say that this was all, and hear the client out for a moment."""
+        self._deaf = True
+        self._unread = 0
+        self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
-        self.transport.write(_raw(problem))
-        self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)

@@ -6,6 +6,7 @@ The contract is asked through two callables, so that any protocol can answer for
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -205,20 +206,27 @@ def _request_fits(row: Row, leaf: Leaf) -> Iterator[tuple[str, str]]:
         yield f"writes {row.digits} digits, the contract allows {most} characters", f"write 'digits: {most}'"
     if scale is not None and row.kind == "decimal" and (row.scale or 0) > scale:
         yield f"allows {row.scale} digits after the decimal point, the contract {scale}", f"write 'scale: {scale}'"
-    if leaf.enumeration and row.values is not None:
-        for value in row.values.values():
-            yield from _enumerated(value, leaf.enumeration)
+    for value in (row.values or {}).values():
+        yield from _value_fits(value, leaf)
 
 
 def _constant_fits(value: Scalar, leaf: Leaf) -> Iterator[tuple[str, str]]:
     if not leaf.builtin:
         yield "gives a constant to an element with children", "name a field below it"
-    elif leaf.enumeration:
-        yield from _enumerated(value, leaf.enumeration)
+    elif leaf.builtin == "boolean" and not isinstance(value, bool):
+        yield f"gives the constant {value!r} to an xs:boolean", "use true or false"
+    else:
+        yield from _value_fits(value, leaf)
 
 
-def _enumerated(value: object, listed: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    if code_text(value) not in listed:
-        close = difflib.get_close_matches(code_text(value), listed, n=1)
+def _value_fits(value: object, leaf: Leaf) -> Iterator[tuple[str, str]]:
+    """A value written in the table: YAML reads 01 as the number 1, which a text element must not silently get."""
+    text, listed = code_text(value), leaf.enumeration
+    if listed and text not in listed:
+        close = difflib.get_close_matches(text, listed, n=1)
         remedy = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(listed[:20])}"
         yield f"gives the ERP value {value!r}, which the contract does not list", remedy
+    elif leaf.builtin in TEXT and not isinstance(value, str):
+        yield f"gives the ERP value {value!r} to an element of text", f"put it in quotes, with all its zeros: '{value}'"
+    elif leaf.builtin in INTEGERS and not re.fullmatch(r"-?[0-9]{1,40}", text):
+        yield f"gives the ERP value {value!r} to an xs:{leaf.builtin}", "write a whole number"

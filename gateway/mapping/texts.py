@@ -12,7 +12,7 @@ from gateway.mapping.wrong import Wrong
 Convert = Callable[[object], object]
 
 _FEW = 12
-_CODE = re.compile(r"[0-9]+")
+_CODE = re.compile(r"-?[0-9]{1,40}")
 
 
 def kind_of(value: object) -> str:
@@ -77,7 +77,7 @@ def code_answer(value: object) -> object:
 
 def codes_request(values: Mapping[str, Codes], number: bool) -> Convert:
     """A REST word as the ERP's code; as a number when the ERP's element holds one."""
-    table = {rest: int(str(erp)) if number else erp for rest, erp in values.items()}
+    table = {rest: int(erp) if number and isinstance(erp, str) and _CODE.fullmatch(erp) else erp for rest, erp in values.items()}
     known = f"must be one of {', '.join(table)}" if len(table) <= _FEW else f"is none of the {len(table)} known codes"
 
     def convert(value: object) -> object:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import ConfigDict, PlainValidator, WithJsonSchema
 
-from gateway.config.rate import parse_rate
+from gateway.config.rate import PERIODS, parse_rate
 from gateway.config.values import wrong
 from gateway.errors import TooManyRequests
 from gateway.exchange import Exchange, Headers, Reply
@@ -18,22 +18,35 @@ from gateway.ports import Limit as Bound
 from gateway.ports import Quote, Runtime
 
 
-def _rate(text: Any) -> tuple[int, float, int]:
+class Allowance(NamedTuple):
+    """``count`` calls per ``period`` seconds, ``burst`` at once."""
+
+    count: int
+    period: float
+    burst: int
+
+    def __str__(self) -> str:
+        rate = f"{self.count}/{_UNITS[self.period]}"
+        return rate if self.burst == self.count else f"{rate} burst {self.burst}"
+
+
+_UNITS = {period: unit for unit, period in PERIODS.items()}
+
+
+def _rate(text: Any) -> Allowance:
     """``200/s`` or ``200/s burst 400`` to count, period and burst."""
     if not isinstance(text, str):
         raise wrong(f"is {text!r}", "write a rate such as 100/s, or 100/s burst 200")
     rate, _, burst = text.partition("burst")
     count, period = parse_rate(rate)
     if not burst:
-        return count, period, count
+        return Allowance(count, period, count)
     if not burst.strip().isdecimal() or int(burst) < 1:
         raise wrong(f"has the burst {burst.strip()!r}", "write a whole number of calls, such as 100/s burst 200")
-    return count, period, int(burst)
+    return Allowance(count, period, int(burst))
 
 
-Rate = Annotated[
-    tuple[int, float, int], BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["100/s", "100/s burst 200"]})
-]
+Rate = Annotated[Allowance, PlainValidator(_rate), WithJsonSchema({"type": "string", "examples": ["100/s", "100/s burst 200"]})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +77,21 @@ class Limit:
             if not charges:
                 return await call_next(exchange)
             quotes = await take(charges)
-            refusal = max((q for q in quotes if not q.allowed), key=_wait, default=None)
-            if refusal is not None:
-                raise too_many(refusal, quotes)
-            reply = await call_next(exchange)
-            reply.headers += rate_headers(quotes)
-            return reply
+            exchange.headers += rate_headers(quotes)
+            for quote in quotes:
+                if not quote.allowed:
+                    raise too_many(quotes)
+            return await call_next(exchange)
 
         return limit
 
 
-def _wait(quote: Quote) -> float:
-    return quote.retry_after
-
-
-def too_many(refusal: Quote, quotes: Sequence[Quote]) -> TooManyRequests:
-    headers = {name.decode(): value.decode() for name, value in rate_headers(quotes)}
-    headers["retry-after"] = str(max(1, ceil(refusal.retry_after)))
+def too_many(quotes: Sequence[Quote]) -> TooManyRequests:
+    """The refusal, with the wait of the limit that opens last."""
+    refusal = max((quote for quote in quotes if not quote.allowed), key=lambda quote: quote.retry_after)
     limit = refusal.limit
     detail = f"The limit '{limit.name}' allows {limit.count} calls per {_period(limit.period)}."
-    return TooManyRequests(detail, headers=headers)
+    return TooManyRequests(detail, headers={"retry-after": str(max(1, ceil(refusal.retry_after)))})
 
 
 def _period(seconds: float) -> str:

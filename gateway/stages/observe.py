@@ -53,7 +53,8 @@ class Observe:
             seconds = time.perf_counter() - started
             count(exchange.operation, exchange.version, reply.status, seconds)
             write(access_entry(exchange, reply, problem, seconds))
-            reply.headers.append((b"x-request-id", exchange.id.encode()))
+            reply.headers += exchange.headers
+            reply.headers.append((b"x-request-id", exchange.id.encode("ascii")))
             reply.headers.append((b"traceparent", exchange.trace))
             return reply
 

@@ -39,16 +39,32 @@ BROKEN: dict[str, tuple[list[Change], list[tuple[str, str, str]]]] = {
     ),
     "a route without a policy row": (
         [("policies/policy.csv", "p, cfo,              demo, reports.finance,     allow\n", "")],
-        [("routes/reports.yaml", "no policy row mentions reports.finance@v1", "add a row such as 'p, ROLE, TENANT, reports.finance")],
+        [
+            (
+                "routes/reports.yaml",
+                "no policy row mentions reports.finance@v1",
+                "add a row such as 'p, ROLE, TENANT, reports.finance",
+            )
+        ],
     ),
     "a policy saved by a spreadsheet": (
-        [("policies/policy.csv", "p, shop,  demo, stock-movements.create,  allow", "p; shop; demo; stock-movements.create; allow")],
+        [
+            (
+                "policies/policy.csv",
+                "p, shop,  demo, stock-movements.create,  allow",
+                "p; shop; demo; stock-movements.create; allow",
+            )
+        ],
         [("policies/policy.csv", "semicolon", "comma")],
     ),
     "an effect in the wrong case and an unknown operation": (
         [
             ("policies/policy.csv", "p, tour,  demo, stock.get,               allow", "p, tour, demo, stock.get, Allow"),
-            ("policies/policy.csv", "p, shop,  demo, stock-movements.create,  allow", "p, shop, demo, stock-movments.create, allow"),
+            (
+                "policies/policy.csv",
+                "p, shop,  demo, stock-movements.create,  allow",
+                "p, shop, demo, stock-movments.create, allow",
+            ),
         ],
         [("policies/policy.csv", "Allow", "allow")],
     ),
@@ -95,7 +111,9 @@ def test_every_mistake_is_named_by_file_line_and_remedy(tmp_path: Path, case: st
     code, told = run(path)
     assert code == 1
     for file, what, remedy in expected:
-        matching = [f for f in told["errors"] if f["file"] == file and what in f"{f['what']} {f['remedy']}" and remedy in str(f["remedy"])]
+        matching = [
+            f for f in told["errors"] if f["file"] == file and what in f"{f['what']} {f['remedy']}" and remedy in str(f["remedy"])
+        ]
         assert matching, (file, what, remedy, told["errors"])
         assert all(finding["line"] for finding in matching)
     assert all(finding["remedy"] for finding in told["errors"])
@@ -120,5 +138,7 @@ def test_a_literal_secret_is_a_warning(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "    headers: {Authorization: Bearer abc}\n")
     code, told = run(path)
     assert code == 0
-    assert [(f["what"], bool(f["line"])) for f in told["warnings"]] == [("'Authorization' is a secret written into the file", True)]
+    assert [(f["what"], bool(f["line"])) for f in told["warnings"]] == [
+        ("'Authorization' is a secret written into the file", True)
+    ]
     assert run(path, "--strict")[0] == 1

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.redis import RedisCounters
 from gateway.ports import Clock, Counters
+from tests.support import RedisServer
 
 
 @dataclass
@@ -31,53 +30,6 @@ class StillClock:
 class RealClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
-
-
-@dataclass
-class RedisServer:
-    """One redis-server process on a free loopback port, nothing on disk."""
-
-    folder: Path
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen([*command, "--dir", str(self.folder)], stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if b"Ready to accept connections" in line:
-                return
-        raise RuntimeError("redis-server did not start")
-
-    def kill(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def command(self, *words: str) -> bytes:
-        """One command over a socket of its own; the first line of the answer."""
-        with socket.create_connection(("127.0.0.1", self.port)) as connection, connection.makefile("rb") as answer:
-            connection.sendall(b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)]))
-            return answer.readline()
-
-
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

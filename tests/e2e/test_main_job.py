@@ -33,9 +33,7 @@ def test_an_order_of_twenty_lines_arrives_exactly_and_comes_back_typed(gateway: 
     assert len(created["lines"]) == 20
     assert created["externalNumber"] == body["externalNumber"]
     assert isinstance(created["number"], str)
-    total = sum(
-        (Decimal(line["quantity"]) * Decimal(line["unitPrice"])).quantize(Decimal("0.01")) for line in body["lines"]
-    )
+    total = sum((Decimal(line["quantity"]) * Decimal(line["unitPrice"])).quantize(Decimal("0.01")) for line in body["lines"])
     assert abs(Decimal(created["total"]) - total) <= Decimal("0.20")
 
     seen = last(erp, "CreatePurchaseOrder")
@@ -152,7 +150,9 @@ def test_a_used_up_limit_says_when_to_come_back(gateway: GatewayProcess) -> None
 
 
 def test_a_body_over_the_limit_gets_its_answer_while_still_sending(gateway: GatewayProcess) -> None:
-    answer = gateway.call("oa", "POST", "/api/v1/payments", content=b"x" * 1_500_000, headers={"content-type": "application/json"})
+    answer = gateway.call(
+        "oa", "POST", "/api/v1/payments", content=b"x" * 1_500_000, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:erp-gateway:problem:body-too-large"
 

@@ -121,7 +121,9 @@ async def test_a_policy_cut_off_at_any_byte_is_refused_and_decides_nothing(tmp_p
             assert [live.snapshot.runtime.policy.decide(*question) for question in questions] == answers
 
 
-async def test_a_file_that_crashes_the_build_keeps_the_last_good_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_crashes_the_build_keeps_the_last_good_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = copy_deployment(tmp_path)
     live = Live(path, check_stores(path))
     snapshot = live.snapshot

@@ -1,4 +1,4 @@
-"""What a compiled table promises about any value: pointers, bounds on work, schemas."""
+"""What a compiled table promises about any value: bounds on work, silence about payloads, no sharing."""
 
 from __future__ import annotations
 
@@ -34,32 +34,6 @@ def order() -> Table:
     return read_tables(parse_source(ORDER.encode(), name="t.yaml", folder=Path()))["order"]
 
 
-@pytest.mark.parametrize(
-    ("erp", "rest"),
-    [
-        ("", ""),
-        ("/Order", ""),
-        ("/Order/EBELN", "/number"),
-        ("/Order/LIFNR", "/payee/code"),
-        ("/Order/Name", "/payee/name"),
-        ("/Order/Name/NAME1", "/payee/name"),
-        ("/Order/Extra/a~1b/3", "/extra/a~1b/3"),
-        ("/Order/Positions", "/lines"),
-        ("/Order/Positions/Position", "/lines"),
-        ("/Order/Positions/Position/3", "/lines/3"),
-        ("/Order/Positions/Position/3/MATNR", "/lines/3/sku"),
-        ("/Order/Positions/Position/3/XY", "/lines/3/size/x~1y"),
-        ("/Order/Positions/Position/3/UNKNOWN", "/lines/3"),
-        ("/Order/Tag/0", "/tags/0"),
-        ("/Order/BLART", ""),
-        ("/Elsewhere", ""),
-    ],
-)
-def test_places_are_told_in_the_satellites_terms(erp: str, rest: str) -> None:
-    assert compile_request(order()).pointer(erp) == rest
-    assert compile_answer(order()).pointer(erp) == rest
-
-
 def test_a_hostile_body_is_looked_at_only_so_far() -> None:
     request = compile_request(order())
     for body in (
@@ -88,46 +62,6 @@ def test_values_are_never_shared_between_calls() -> None:
     assert first == second
     assert first is not second
     assert first["Order"] is not second["Order"]  # type: ignore[index]
-
-
-def test_schemas() -> None:
-    assert compile_request(order()).schema() == {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "description": "An order.",
-        "additionalProperties": False,
-        "required": ["lines"],
-        "properties": {
-            "number": {"type": "string", "description": "Its number."},
-            "payee": {
-                "type": "object",
-                "properties": {"code": {"type": "string"}, "name": {"type": "string"}},
-                "additionalProperties": False,
-            },
-            "extra": {},
-            "lines": {
-                "type": "array",
-                "description": "Its lines.",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {
-                        "sku": {"type": "string"},
-                        "size": {
-                            "type": "object",
-                            "additionalProperties": False,
-                            "properties": {"x/y": {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}},
-                        },
-                    },
-                },
-            },
-            "tags": {"type": "array", "items": {"type": "string"}},
-        },
-    }
-    answer = compile_answer(order()).schema()
-    assert answer["required"] == ["lines", "kind"]
-    assert answer["properties"]["kind"] == {"const": "order", "description": "What it is."}  # type: ignore[index]
-    assert "additionalProperties" not in answer
 
 
 def test_a_root_list_is_always_in_the_answer() -> None:

@@ -17,6 +17,7 @@ from lxml import etree
 from gateway.errors import BadAnswer
 
 _DECLARED = re.compile(rb"""^<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]*)["']""")
+_PLAIN = re.compile(rb"""<\?xml version="1\.0" encoding="(?:utf|UTF)-8"[^>]{0,20}\?>""").match
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -79,7 +80,7 @@ def tree_with_namespaces(data: bytes) -> Any:
 
 def _utf8(data: bytes) -> bytes:
     """The document in UTF-8. Raises ``BadAnswer`` when it has a document type or an encoding nobody uses for XML."""
-    encoding = _encoding(data)
+    encoding = "utf-8" if data[:2] == b"<?" and _PLAIN(data) else _encoding(data)
     if encoding != "utf-8":
         try:
             data = data.decode(encoding).encode()

@@ -65,6 +65,8 @@ def _string(program: Program, type: SimpleType, x: str, fallback: str) -> list[s
     tests += [f"len({x}) < {low}"] if low else []
     tests += [f"not {program.object(_any_pattern(alternatives))}({x})" for alternatives in f.patterns]
     if lexical.whitespace(type) == "preserve":
+        if any(_is_harmless(alternatives) for alternatives in f.patterns):
+            return [f"if {' or '.join(tests)}: {fallback}"]
         rest = f"if not {x}.isalnum(): {x} = plain({x})"
         return [f"if {' or '.join(tests)}: {fallback}", f"el{rest}"] if tests else [rest]
     spaced = f'not {x}.isalnum() and (" " in {x} or not {x}.isprintable())'
@@ -74,6 +76,14 @@ def _string(program: Program, type: SimpleType, x: str, fallback: str) -> list[s
 def _any_pattern(alternatives: tuple[str, ...]) -> Callable[[str], object]:
     compiled = [lexical.compile_pattern(pattern) for pattern in alternatives]
     return compiled[0].search if len(compiled) == 1 else lambda text: any(pattern.search(text) for pattern in compiled)
+
+
+_HARMLESS = re.compile(r"(?:[0-9]-[0-9]|[A-Z]-[A-Z]|[a-z]-[a-z]|[}\]]-|[A-Za-z0-9_/:,;=@#%*+?(){}|\[\] ]|\\[d.\-/+*?()\[\]{}|])*")
+
+
+def _is_harmless(alternatives: tuple[str, ...]) -> bool:
+    """Whether all that the patterns match is text that needs neither checking nor escaping."""
+    return all(_HARMLESS.fullmatch(pattern) for pattern in alternatives)
 
 
 def _enumeration(program: Program, type: SimpleType, x: str) -> str:
@@ -101,14 +111,22 @@ def _integer(type: SimpleType, x: str) -> str:
 
 
 def _decimal(program: Program, type: SimpleType, x: str) -> str:
+    """Digits within the facets; where zero is a lower bound, unsigned ones; others are left to the exact check."""
     f = type.facets
-    if f.max_inclusive is not None or f.max_exclusive is not None or f.min_exclusive is not None:
-        return ""
-    if f.min_inclusive not in (None, "0"):
-        return ""
-    sign = "[+-]?" if f.min_inclusive is None else ""
+    sign, positive = "[+-]?", ""
+    if f.min_inclusive is not None or f.min_exclusive is not None:
+        if {f.min_inclusive, f.min_exclusive} - {None, "0"}:
+            return ""
+        sign, positive = "", "(?=.*[1-9])" if f.min_exclusive else ""
+    whole = "+"
+    highest = f.max_inclusive or f.max_exclusive
+    if highest is not None:
+        digits = len(highest.partition(".")[0].lstrip("+")) - 1
+        if not highest[0].isdigit() or digits < 1:
+            return ""
+        whole = f"{{1,{digits}}}"
     fraction = "*" if f.fraction_digits is None else f"{{0,{f.fraction_digits}}}"
-    pattern = re.compile(rf"{sign}\d+(?:\.\d{fraction})?", re.ASCII)
+    pattern = re.compile(rf"{positive}{sign}\d{whole}(?:\.\d{fraction})?", re.ASCII)
     test = f"{x}.__class__ is not str or not {program.object(pattern.fullmatch)}({x})"
     return test + (f" or len({x}) > {f.total_digits}" if f.total_digits is not None else "")
 
@@ -127,5 +145,8 @@ def read_expression(program: Program, type: SimpleType) -> tuple[str, str]:
     if name in _STRINGS | {"anyAtomicType", "anyURI"}:
         return "v", "" if lexical.whitespace(type) == "preserve" else "not v.isalnum()"
     if name in lexical.INTEGERS and lexical.is_number(type):
-        return ("int(v)", "not v.isdecimal() or not v.isascii() or len(v) > 9") if name in ("int", "unsignedInt") else ("", "")
-    return "v", f"not {program.object(lexical.MATCHERS[name])}(v)"
+        return ("int(v)", "not (v.isdecimal() and v.isascii()) or len(v) > 9") if name in ("int", "unsignedInt") else ("", "")
+    matches = f"not {program.object(lexical.MATCHERS[name])}(v)"
+    if name == "decimal":
+        return "v", f'not (v.isascii() and v.replace(".", "", 1).isdecimal()) and {matches}'
+    return "v", matches

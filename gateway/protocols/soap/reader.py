@@ -157,7 +157,7 @@ class ReaderCompiler:
         if usual == "":
             lines.add(f"v = {exact}({c})")
         else:
-            lines.add(f"if v is None or len({c}) or {c}.keys(){' or ' + test if test else ''}: v = {exact}({c})")
+            lines.add(f"if v is None or len({c}) or {c}.keys(){f' or ({test})' if test else ''}: v = {exact}({c})")
             if usual != "v":
                 lines.add(f"else: v = {usual}")
         return "v"
