@@ -60,4 +60,4 @@ def check_stores(path: Path) -> Stores:
     """Stores for looking at a deployment without serving it: nothing is opened, nothing connects."""
     clock = SystemClock()
     fetcher = KeyFetcher(path.parent)
-    return Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), KeyStore(fetcher, clock))
+    return Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), KeyStore(fetcher, clock), writable=False)

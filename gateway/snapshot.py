@@ -46,7 +46,7 @@ ORACLE_SAMPLE = 300
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What outlives every snapshot: state, as against configuration."""
+    """What outlives every snapshot: state, as against configuration. ``writable`` is false for one who only looks."""
 
     clock: Clock
     telemetry: Telemetry
@@ -54,6 +54,7 @@ class Stores:
     clients: Clients
     contracts: Contracts
     keys: KeyStore
+    writable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +165,14 @@ def _policy(deployment: Deployment) -> PolicyIndex:
 
 def _identity(deployment: Deployment, stores: Stores) -> tuple[Authenticator, TokenIssuer | None]:
     config = deployment.gateway.identity
+    if not (config.issuers or config.builtin or config.api_keys):
+        what = "nobody can prove who they are: no issuer, no token endpoint, no API keys"
+        remedy = "add 'issuers:', 'builtin:' or 'api_keys: true' under 'identity:'"
+        raise ConfigError([deployment.source.finding(("identity",), what, remedy)])
     trusted = [external_issuer(issuer, stores.keys) for issuer in config.issuers]
     issuer = None
     if config.builtin is not None:
-        keys = signing_keys(config.builtin, deployment.source, deployment.folder)
+        keys = signing_keys(config.builtin, deployment.source, deployment.folder, make=stores.writable)
         issuer = TokenIssuer(config.builtin, keys, deployment.satellites, stores.clock, realm=config.realm)
         trusted.append(issuer.trusted())
     verifier = TokenVerifier(trusted, stores.clock)

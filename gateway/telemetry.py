@@ -6,6 +6,7 @@ somebody scrapes. Access lines are JSON, gathered in a buffer and written togeth
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from bisect import bisect_left
@@ -67,17 +68,22 @@ class Gauges:
 
 
 class AccessLog:
-    """JSON lines, buffered. ``flush`` is called by a timer and at the end; a full buffer flushes itself."""
+    """JSON lines, buffered. ``flush`` is called by a timer and at the end; a full buffer flushes itself. A call never fails
+    because its line cannot be written: ``lost`` counts such lines."""
 
     def __init__(self, out: BinaryIO | None) -> None:
         self._out = out
         self._lines: list[bytes] = []
         self._size = 0
+        self.lost = 0
 
     def write(self, entry: dict[str, object]) -> None:
         if self._out is None:
             return
-        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # orjson refuses a lone surrogate, which a token's claims may hold.
+            line = json.dumps(entry, default=repr).encode("ascii") + b"\n"
         self._lines.append(line)
         self._size += len(line)
         if self._size >= FLUSH_BYTES:
@@ -86,8 +92,11 @@ class AccessLog:
     def flush(self) -> None:
         if self._lines and self._out is not None:
             lines, self._lines, self._size = self._lines, [], 0
-            self._out.write(b"".join(lines))
-            self._out.flush()
+            try:
+                self._out.write(b"".join(lines))
+                self._out.flush()
+            except OSError:
+                self.lost += len(lines)
 
 
 class Telemetry:
@@ -102,9 +111,10 @@ class Telemetry:
         self.log = AccessLog(access)
         self.count = self.calls.count
         self.access = self.log.write
+        self.gauges.add("gateway_access_lines_lost", "Access log lines that could not be written.", lambda: float(self.log.lost))
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self.calls)  # type: ignore[arg-type]
-        self._registry.register(self.gauges)  # type: ignore[arg-type]
+        self._registry.register(self.calls)
+        self._registry.register(self.gauges)
 
     def exposition(self) -> bytes:
         """Prometheus text format."""
@@ -114,16 +124,17 @@ class Telemetry:
 def configure_logging(level: str = "info", *, colours: bool | None = None) -> None:
     """Structured events on standard error: JSON lines, or readable ones on a terminal."""
     terminal = sys.stderr.isatty() if colours is None else colours
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(serializer=_dumps)
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-import orjson
-
 from gateway.edge.body import AsgiBody, Receive
-from gateway.edge.path import canonical
+from gateway.edge.path import canonical, checked_query
 from gateway.edge.site import SITE
 from gateway.errors import Problem
-from gateway.exchange import ABSENT, Exchange, Reply, Request
+from gateway.exchange import Exchange, Reply, Request
 from gateway.pipeline import Handler
 from gateway.snapshot import Snapshot
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-JSON = (b"content-type", b"application/json")
 
 
 class Holder(Protocol):
@@ -46,12 +42,13 @@ class Edge:
             raise RuntimeError(f"no {scope['type']} here")
         snapshot = self._holder.snapshot
         raw_path: bytes = scope["raw_path"]
-        if not raw_path.startswith(b"/api/") and raw_path.split(b"/", 2)[1] in SITE:
+        if not raw_path.startswith(b"/api/") and raw_path[1:].partition(b"/")[0] in SITE:
             await self._site(scope, receive, send)
             return
         limits = snapshot.limits
         declared = content_length(scope["headers"])
-        body = AsgiBody(receive, limit=limits.body, timeout=limits.body_timeout, declared=declared)
+        expected = (b"expect", b"100-continue") in scope["headers"]
+        body = AsgiBody(receive, limit=limits.body, timeout=limits.body_timeout, declared=declared, expected=expected)
         exchange, handler = begin(snapshot, scope, body, raw_path)
         reply = await handler(exchange)
         await write(reply, body, send)
@@ -70,6 +67,7 @@ def begin(snapshot: Snapshot, scope: Scope, body: AsgiBody, raw_path: bytes) -> 
     )
     try:
         request.path = canonical(raw_path)
+        checked_query(scope["query_string"])
         route, params = snapshot.router.match(request.method, request.path)
     except Problem as problem:
         return Exchange(request, "", "none", "", {}), snapshot.refuse(problem)
@@ -91,19 +89,16 @@ async def write(reply: Reply, body: AsgiBody, send: Send) -> None:
     headers = reply.headers
     if not body.finished and not await body.drain():
         headers.append((b"connection", b"close"))
-    if reply.value is not ABSENT:
-        content = orjson.dumps(reply.value)
-        if not any(name == b"content-type" for name, _ in headers):
-            headers.append(JSON)
-    elif isinstance(reply.body, bytes):
-        content = reply.body
-    else:
+    content = reply.body
+    if not isinstance(content, bytes):
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        async for part in reply.body:
+        async for part in content:
             await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
         return
-    if reply.status not in (204, 304):
+    if reply.status in (204, 304):
+        content = b""
+    else:
         headers.append((b"content-length", b"%d" % len(content)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -17,13 +17,18 @@ nginx's lingering_close does the same."""
 
 
 class AsgiBody:
-    """Implements ``gateway.exchange.Body``. Read it once, in one of the two ways."""
+    """Implements ``gateway.exchange.Body``. Read it once, in one of the two ways.
 
-    def __init__(self, receive: Receive, *, limit: int, timeout: float, declared: int | None) -> None:
+    :param declared: the size the request declares; ``None`` when it is chunked.
+    :param expected: the client waits for 100 Continue, which the server sends when the body is first asked for.
+    """
+
+    def __init__(self, receive: Receive, *, limit: int, timeout: float, declared: int | None, expected: bool = False) -> None:
         self._receive = receive
         self._limit = limit
         self._timeout = timeout
         self._declared = declared
+        self._held_back = expected
         self.finished = declared == 0
 
     async def read(self) -> bytes:
@@ -39,6 +44,7 @@ class AsgiBody:
     async def chunks(self) -> AsyncIterator[bytes]:
         if self._declared is not None and self._declared > self._limit:
             raise self._too_large()
+        self._held_back = False
         size = 0
         deadline = asyncio.get_running_loop().time() + self._timeout
         while not self.finished:
@@ -61,7 +67,10 @@ class AsgiBody:
         return BodyTooLarge(f"A body may hold at most {self._limit} bytes.")
 
     async def drain(self) -> bool:
-        """Read and forget what is left, within bounds. True when the connection may be used again."""
+        """Read and forget what is left, within bounds. True when the connection may be used again. A client that still waits to
+        be asked for its body is not asked (RFC 9110 section 10.1.1)."""
+        if self._held_back:
+            return self.finished
         size = 0
         try:
             async with asyncio.timeout(DRAIN_SECONDS):

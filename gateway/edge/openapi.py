@@ -70,11 +70,17 @@ def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
                 for status, text in PROBLEMS.items()
             },
             "securitySchemes": {
-                "token": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}}},
+                "token": _token(snapshot),
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },
     }
+
+
+def _token(snapshot: Snapshot) -> Json:
+    if snapshot.issuer is None:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}}}
 
 
 def _ref(name: str) -> Json:
@@ -82,7 +88,7 @@ def _ref(name: str) -> Json:
 
 
 def _operation(route: Route, schemas: Json) -> Json:
-    name = _schema_name(route.operation)
+    name = route.operation
     request = route.call.request_schema()
     answer = route.call.answer_schema()
     path_names = re.findall(r"\{(\w+)\}", route.template)
@@ -90,22 +96,28 @@ def _operation(route: Route, schemas: Json) -> Json:
         "operationId": route.operation,
         "tags": [route.operation.partition(".")[0]],
         "summary": route.summary or route.operation.replace(".", ": "),
-        "parameters": [_parameter(n, "path", True, _property(request, n)) for n in path_names],
+        "parameters": [],
         "responses": {
-            str(route.status): _success(route, answer, schemas, f"{name}Answer"),
+            str(route.status): _success(route, answer, schemas, f"{name}.answer"),
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
         },
     }
     if route.public:
         operation["security"] = []
     if route.method in ("GET", "DELETE"):
-        required = (request or {}).get("required", ())
-        operation["parameters"] += [
-            _parameter(n, "query", n in required, schema) for n, schema in _properties(request).items() if n not in path_names
+        described = _hoisted_parameters(request, name, schemas)
+        required = (described or {}).get("required", ())
+        operation["parameters"] = [
+            _parameter(n, "query", n in required, schema) for n, schema in _properties(described).items() if n not in path_names
         ]
     else:
-        schema = _hoist(request, f"{name}Request", schemas) if request else {}
+        schema = _hoist(request, f"{name}.request", schemas) if request else {}
+        described = None
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    operation["parameters"] = [
+        *(_parameter(n, "path", True, _property(described, n)) for n in path_names),
+        *operation["parameters"],
+    ]
     return operation
 
 
@@ -135,20 +147,29 @@ def _property(schema: Json | None, name: str) -> Json:
     return _properties(schema).get(name, {})
 
 
-def _schema_name(operation: str) -> str:
-    return "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", operation))
-
-
 def _hoist(schema: Mapping[str, Any], name: str, schemas: Json) -> Json:
     """Put a schema under ``components``, its ``$defs`` beside it, and references where they now point."""
-    schema = dict(schema)
-    schema.pop("$schema", None)
-    definitions = schema.pop("$defs", {})
-    names = {f"#/$defs/{key}": f"{name}.{_component(key)}" for key in definitions}
+    schemas[name] = _without_definitions(schema, name, schemas)
+    return _ref(name)
+
+
+def _hoisted_parameters(schema: Json | None, name: str, schemas: Json) -> Json | None:
+    """The schema of parameters, which is taken apart and so stays where it is, with its ``$defs`` under ``components``."""
+    return _without_definitions(schema, f"{name}.parameters", schemas) if schema else schema
+
+
+def _without_definitions(schema: Mapping[str, Any], name: str, schemas: Json) -> Json:
+    rest = {key: value for key, value in schema.items() if key not in ("$schema", "$defs")}
+    definitions = schema.get("$defs", {})
+    names = {"#": name}
+    for number, key in enumerate(definitions):
+        plain = _component(key)
+        unique = plain if plain == key else f"{plain}.{number}"
+        names[f"#/$defs/{key}"] = f"{name}.{unique}"
     for key, definition in definitions.items():
         schemas[names[f"#/$defs/{key}"]] = _moved(definition, names)
-    schemas[name] = _moved(schema, names)
-    return _ref(name)
+    moved: Json = _moved(rest, names)
+    return moved
 
 
 def _component(key: str) -> str:
@@ -157,10 +178,14 @@ def _component(key: str) -> str:
 
 def _moved(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {
-            key: f"#/components/schemas/{names[inner]}" if key == "$ref" and inner in names else _moved(inner, names)
-            for key, inner in value.items()
-        }
+        return {key: _pointer(inner, names) if key == "$ref" else _moved(inner, names) for key, inner in value.items()}
     if isinstance(value, list):
         return [_moved(item, names) for item in value]
     return value
+
+
+def _pointer(value: Any, names: Mapping[str, str]) -> Any:
+    """A reference where it now points; a property that happens to be called ``$ref`` is a schema like others."""
+    if not isinstance(value, str):
+        return _moved(value, names)
+    return f"#/components/schemas/{names[value]}" if value in names else value

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.edge.openapi import document
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
 from gateway.live import Live
+from gateway.snapshot import Snapshot
 
 ASSETS = {
     "swagger-ui.css": "text/css",
@@ -24,7 +25,9 @@ ASSETS = {
 SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
 """First path segments that are the site's; no route may begin with them, for routes live under /api."""
 
-CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+MAX_DOCUMENTS = 8
+
+CSP = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
 
 
 class Site:
@@ -32,6 +35,7 @@ class Site:
 
     def __init__(self, live: Live, extra: Iterable[BaseRoute] = ()) -> None:
         self._live = live
+        self._documents: dict[tuple[str, str, str], bytes] = {}
         self.app = Starlette(
             routes=[
                 Route("/health/live", self.alive),
@@ -58,7 +62,16 @@ class Site:
         if version not in snapshot.versions:
             raise NotFound(f"The versions are {', '.join(snapshot.versions)}.")
         base = snapshot.public_url or f"{request.url.scheme}://{request.url.netloc}"
-        return Response(orjson.dumps(document(snapshot, version, base)), media_type="application/json")
+        return Response(self._document(snapshot, version, base), media_type="application/json")
+
+    def _document(self, snapshot: Snapshot, version: str, base: str) -> bytes:
+        """Made once per snapshot and address: large contracts take a while to describe."""
+        key = (snapshot.digest, version, base)
+        if key not in self._documents:
+            if len(self._documents) >= MAX_DOCUMENTS:
+                self._documents.clear()
+            self._documents[key] = orjson.dumps(document(snapshot, version, base))
+        return self._documents[key]
 
     async def docs(self, request: Request) -> Response:
         await self._admit(request)

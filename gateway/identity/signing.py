@@ -99,9 +99,10 @@ class SigningKeys:
         return key
 
 
-def signing_keys(config: Builtin, source: Source, folder: Path) -> SigningKeys:
-    """The keys that ``identity.builtin`` names; ``key_file`` is relative to ``folder`` and made when it is not there. ``source``
-    is ``gateway.yaml``, for its lines. Raises ``ConfigError`` with every key that cannot be used."""
+def signing_keys(config: Builtin, source: Source, folder: Path, *, make: bool = True) -> SigningKeys:
+    """The keys that ``identity.builtin`` names; ``key_file`` is relative to ``folder``. When it is not there it is made, or with
+    ``make=False`` stood in for by a key nobody keeps. ``source`` is ``gateway.yaml``, for its lines. Raises ``ConfigError`` with
+    every key that cannot be used."""
     findings: list[Finding] = []
 
     def read(pem: Callable[[], str], *place: str | int, signs: bool = False) -> SigningKey | None:
@@ -122,7 +123,9 @@ def signing_keys(config: Builtin, source: Source, folder: Path) -> SigningKeys:
     if config.key is not None:
         current = read(config.key.get_secret_value, "key", signs=True)
     else:
-        current = read(lambda: load_or_create_key(folder / str(config.key_file)), "key_file", signs=True)
+        path = folder / str(config.key_file)
+        missing = not make and not path.exists()
+        current = read(generate_key if missing else lambda: load_or_create_key(path), "key_file", signs=True)
     previous = [read(pem.get_secret_value, "previous_keys", index) for index, pem in enumerate(config.previous_keys)]
     if current is None or findings:
         raise ConfigError(findings)

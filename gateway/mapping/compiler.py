@@ -41,8 +41,8 @@ def compile_request(
     """
     compiler = _Compiler(table, "request", functions or {}, leaf)
     moves = [compiler.request_move(line, path, body) for line in fields(table, "request") if line.rest is not None]
-    compiler.check(names)
     compiler.check_path_parameters(path)
+    compiler.check(names)
     what = UNKNOWN_FIELD if body else UNKNOWN_PARAMETER
     convert = compile_plan(compiler.plan(tuple(moves), strict=True, unknown=what, wrap=not body))
     ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
@@ -93,16 +93,10 @@ class _Compiler:
     def check_path_parameters(self, path: Collection[str]) -> None:
         known = {line.rest[0] for line in self.table.of("request") if line.rest}
         place = ("tables", self.table.name)
-        remedy = "add a row with 'rest: {}'"
-        findings = [
-            self.table.source.finding(
-                place, f"the table '{self.table.name}' has no request row for '{name}'", remedy.format(name)
-            )
-            for name in path
-            if name not in known
-        ]
-        if findings:
-            raise ConfigError(findings)
+        for name in path:
+            if name not in known:
+                what = f"the table '{self.table.name}' has no request row for the path parameter '{name}'"
+                self.findings.append(self.table.source.finding(place, what, f"add a row with 'rest: {name}'"))
 
     def ways(self) -> Iterator[Line]:
         return (line for line in self.table.of(self.direction) if line.row.kind != "object")

@@ -16,13 +16,14 @@ import orjson
 from gateway.errors import BadRequest
 
 _DIGITS: Final = bytes.maketrans(b"123456789.E", b"0000000000e")
+_MAX_DEPTH: Final = 200
 _INT64: Final = range(-(2**63), 2**64)
 
 
 def loads(data: bytes, *, depth: int = 64) -> object:
     """A JSON text as a value: dict, list, str, int, float, bool or None.
 
-    :param depth: how many objects and arrays may stand inside each other.
+    :param depth: how many objects and arrays may stand inside each other; 200 is the most there can be.
     Raises ``BadRequest`` for what is not JSON in UTF-8 without a byte order mark, for duplicate keys, for integers beyond 64
     bits and for fractions a double cannot hold exactly as written.
     """
@@ -32,6 +33,7 @@ def loads(data: bytes, *, depth: int = 64) -> object:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the body is not valid JSON in UTF-8: {_message(error)}") from error
+    depth = min(depth, _MAX_DEPTH)
     if data.count(b"[") + data.count(b"{") > depth and _deeper(value, depth):
         raise BadRequest(f"the body is nested more than {depth} deep")
     again = orjson.dumps(value)
@@ -70,7 +72,7 @@ def _exactly(data: bytes) -> object:
     """Read again, every key and number examined."""
     try:
         return json.loads(data, object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction)
-    except RecursionError as error:
+    except RecursionError as error:  # what a duplicate key hid may be nested as deep as orjson reads
         raise BadRequest("the body is nested too deep") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -19,15 +20,15 @@ from gateway.ports import Quote, Runtime
 
 
 class Allowance(NamedTuple):
-    """``count`` calls per ``period`` seconds, ``burst`` at once."""
+    """``calls`` per ``period`` seconds, ``burst`` at once."""
 
-    count: int
+    calls: int
     period: float
     burst: int
 
     def __str__(self) -> str:
-        rate = f"{self.count}/{_UNITS[self.period]}"
-        return rate if self.burst == self.count else f"{rate} burst {self.burst}"
+        rate = f"{self.calls}/{_UNITS[self.period]}"
+        return rate if self.burst == self.calls else f"{rate} burst {self.burst}"
 
 
 _UNITS = {period: unit for unit, period in PERIODS.items()}
@@ -37,12 +38,12 @@ def _rate(text: Any) -> Allowance:
     """``200/s`` or ``200/s burst 400`` to count, period and burst."""
     if not isinstance(text, str):
         raise wrong(f"is {text!r}", "write a rate such as 100/s, or 100/s burst 200")
-    rate, _, burst = text.partition("burst")
+    rate, found, burst = text.partition(" burst ")
     count, period = parse_rate(rate)
-    if not burst:
+    if not found:
         return Allowance(count, period, count)
-    if not burst.strip().isdecimal() or int(burst) < 1:
-        raise wrong(f"has the burst {burst.strip()!r}", "write a whole number of calls, such as 100/s burst 200")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", burst):
+        raise wrong(f"has the burst {burst!r}", "write a whole number of calls, such as 100/s burst 200")
     return Allowance(count, period, int(burst))
 
 
@@ -95,7 +96,7 @@ def too_many(quotes: Sequence[Quote]) -> TooManyRequests:
 
 
 def _period(seconds: float) -> str:
-    return {1: "second", 60: "minute", 3600: "hour", 86400: "day"}.get(int(seconds), f"{seconds:g} seconds")
+    return {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}.get(seconds, f"{seconds:g} seconds")
 
 
 def rate_headers(quotes: Sequence[Quote]) -> Headers:

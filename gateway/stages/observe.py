@@ -15,13 +15,14 @@ from typing import ClassVar
 import structlog
 
 from gateway.errors import Internal, Problem
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import ABSENT, Exchange, Reply
 from gateway.pipeline import Handler, Phase, Stage
 from gateway.ports import Runtime
+from gateway.protocols import json_http
 
 log = structlog.get_logger()
 
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?\Z")
+_TRACEPARENT = re.compile(rb"(?!ff)(?!00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}\Z")
 _ids = random.Random(os.urandom(16))
 
@@ -41,7 +42,7 @@ class Observe:
             identify_call(exchange)
             problem: Problem | None = None
             try:
-                reply = await call_next(exchange)
+                reply = encoded(await call_next(exchange))
             except Problem as error:
                 problem = error
                 reply = problem_reply(error, exchange)
@@ -62,24 +63,47 @@ class Observe:
 
 
 def identify_call(exchange: Exchange) -> None:
-    """Take over the caller's request id and trace where they are well formed (W3C Trace Context), else make new ones."""
-    trace_id, flags = b"", b"01"
+    """Take over the caller's request id and trace where they are well formed (W3C Trace Context), else make new ones. A trace
+    that is not taken over takes its ``tracestate`` with it."""
+    ids, traces, stateful = [], [], False
     for name, value in exchange.request.headers:
-        if name == b"x-request-id" and _REQUEST_ID.match(value):
-            exchange.id = value.decode("ascii")
-        elif name == b"traceparent" and (match := _TRACEPARENT.match(value)):
-            trace_id, flags = match[1], match[2]
-    if not exchange.id:
-        exchange.id = f"{_ids.getrandbits(128):032x}"
-    exchange.trace = b"00-%b-%016x-%b" % (trace_id or b"%032x" % (_ids.getrandbits(128) | 1), _ids.getrandbits(64) | 1, flags)
+        if name == b"x-request-id":
+            ids.append(value)
+        elif name == b"traceparent":
+            traces.append(value)
+        elif name == b"tracestate":
+            stateful = True
+    known = _REQUEST_ID.match(ids[0]) if len(ids) == 1 else None
+    exchange.id = known[0].decode("ascii") if known else f"{_ids.getrandbits(128):032x}"
+    parent = _TRACEPARENT.match(traces[0]) if len(traces) == 1 else None
+    if parent is None and stateful:
+        exchange.request.headers = [header for header in exchange.request.headers if header[0] != b"tracestate"]
+    trace_id = parent[1] if parent else b"%032x" % (_ids.getrandbits(128) | 1)
+    sampled = int(parent[2], 16) & 1 if parent else 1
+    exchange.trace = b"00-%b-%016x-%02x" % (trace_id, _ids.getrandbits(64) | 1, sampled)
+
+
+def encoded(reply: Reply) -> Reply:
+    """The reply with its JSON value, if it has one, as a body. Raises ``TypeError`` for what is no JSON value."""
+    if reply.value is not ABSENT:
+        reply.body = json_http.dumps(reply.value)
+        reply.value = ABSENT
+        if not any(name == b"content-type" for name, _ in reply.headers):
+            reply.headers.append((b"content-type", b"application/json"))
+    return reply
 
 
 def problem_reply(problem: Problem, exchange: Exchange) -> Reply:
     """A problem as RFC 9457 members. The request id is the occurrence's ``instance``."""
     headers = [(b"content-type", b"application/problem+json")]
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in problem.headers.items()]
-    status = problem.status
-    return Reply(status, headers, value=problem.document(f"urn:request:{exchange.id}"))
+    try:
+        return encoded(Reply(problem.status, headers, value=problem.document(f"urn:request:{exchange.id}")))
+    except TypeError as error:
+        log.error(
+            "problem.unreadable", request_id=exchange.id, operation=exchange.operation, problem=problem.slug, exc_info=error
+        )
+        return encoded(Reply(problem.status, headers, value=type(problem)().document(f"urn:request:{exchange.id}")))
 
 
 def log_problem(problem: Problem, exchange: Exchange) -> None:

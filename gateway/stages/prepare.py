@@ -66,16 +66,9 @@ def require_json(request: Request) -> None:
 
 def parameters(exchange: Exchange) -> dict[str, object]:
     """Path and query parameters as one object of strings. A name given twice has no single meaning and is refused."""
-    query = exchange.request.query
     values: dict[str, object] = dict(exchange.params)
-    if not query:
-        return values
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
-    except ValueError as error:
-        raise BadRequest("The query cannot be read.") from error
     twice = []
-    for name, value in pairs:
+    for name, value in query_pairs(exchange.request.query):
         if name in values:
             twice.append(FieldError(f"query/{name}", "is given twice"))
         values[name] = value
@@ -84,12 +77,22 @@ def parameters(exchange: Exchange) -> dict[str, object]:
     return values
 
 
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query, percent-decoded. Raises ``BadRequest`` for one that is not UTF-8 or has too many."""
+    if not query:
+        return []
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
+    except ValueError as error:
+        raise BadRequest("The query cannot be read.") from error
+
+
 def with_parameters(value: object, exchange: Exchange) -> object:
     """A body together with the parameters of its path. The body may repeat a path parameter only with the same value."""
-    wrong = [FieldError(f"query/{name}", "is not known here") for name, _ in parse_qsl(exchange.request.query)]
+    wrong = [FieldError(f"query/{name}", "is not known here") for name, _ in query_pairs(exchange.request.query)]
     if isinstance(value, dict):
         for name, given in exchange.params.items():
-            if value.setdefault(name, given) != given:
+            if str(value.setdefault(name, given)) != given:
                 wrong.append(FieldError(f"/{name}", "is not what the path says"))
     if wrong:
         raise Unprocessable(errors=wrong)
@@ -97,7 +100,7 @@ def with_parameters(value: object, exchange: Exchange) -> object:
 
 
 def at_parameter(error: FieldError, exchange: Exchange) -> FieldError:
-    """An error in an object made of parameters, in the caller's terms: ``/from`` is ``query/from``. Field tables say so already."""
+    """An error in an object made of parameters, in the caller's terms: ``/from`` is ``query/from``. Tables say so already."""
     if not error.pointer.startswith("/"):
         return error
     name = error.pointer.removeprefix("/")

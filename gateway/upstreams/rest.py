@@ -1,7 +1,7 @@
 """A REST operation as a route ends in it: passed through as it is, or translated by field tables.
 
-Passed through, bodies stream in both directions and only headers that may cross do. Mapped, both bodies are JSON values. A 5xx never
-reaches the satellite as the ERP wrote it; a 4xx does so only where the route is a pass-through.
+Passed through, bodies stream in both directions and only headers that may cross do. Mapped, both bodies are JSON values. A 5xx
+never reaches the satellite as the ERP wrote it; a 4xx does so only where the route is a pass-through.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,12 +19,16 @@ from gateway.ports import Client, Incoming
 from gateway.protocols import json_http
 from gateway.upstreams.headers import DEFAULT_FORWARD, answerable, forwardable
 from gateway.upstreams.refusals import refused_status
-from gateway.upstreams.table import Table
+from gateway.upstreams.table import Table, in_rest_terms
 
 WHOLE = 64 * 1024
 """A pass-through answer of at most this size is read whole: one write to the satellite instead of several."""
 
-_OWN = (b"traceparent", b"x-request-id")
+_OWN = frozenset({b"traceparent", b"x-request-id"})
+_ANSWERED_HERE = _OWN | {b"tracestate", b"ratelimit", b"ratelimit-policy"}
+_JSON: Headers = [(b"content-type", b"application/json")]
+_ACCEPT: Headers = [(b"accept", b"application/json, application/problem+json")]
+_UNSAFE = re.compile(r"[/\\%;?#\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Target:
@@ -34,13 +39,15 @@ class Target:
         self.names = tuple(self._parts[1::2])
 
     def fill(self, values: Mapping[str, object]) -> str:
-        """Percent-encoded, so that a value can never become a path segment of its own. Raises ``Unprocessable``."""
+        """Percent-encoded. What a careless reader could take for a path segment of its own is refused as the edge refuses it,
+        encoded or not. Raises ``Unprocessable``."""
         text = [self._parts[0]]
         for name, literal in zip(self.names, self._parts[2::2], strict=True):
             value = values.get(name)
-            if not isinstance(value, str | int) or value in ("", ".", ".."):
+            shown = str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+            if shown in ("", ".", "..") or _UNSAFE.search(shown):
                 raise Unprocessable(errors=[FieldError(f"/{name}", "cannot stand in a path")])
-            text += [quote(str(value), safe=""), literal]
+            text += [quote(shown, safe=""), literal]
         return "".join(text)
 
 
@@ -56,6 +63,10 @@ class PassThrough:
     forward: frozenset[bytes] = DEFAULT_FORWARD
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
+    def __post_init__(self) -> None:
+        own = _OWN.union(name for name, _ in self.headers)
+        object.__setattr__(self, "forward", self.forward - own)
+
     def prepare(self, exchange: Exchange) -> Outgoing:
         request = exchange.request
         target = self.target.fill(exchange.params)
@@ -65,6 +76,9 @@ class PassThrough:
         headers += self.headers
         headers.append((b"x-request-id", exchange.id.encode("ascii")))
         headers.append((b"traceparent", exchange.trace))
+        length = request.header(b"content-length")
+        if length is not None:
+            headers.append((b"content-length", length))
         body = request.body.chunks() if has_body(request.headers) else b""
         return Outgoing(self.method, target, headers, body, self.safe)
 
@@ -73,7 +87,10 @@ class PassThrough:
         if incoming.status >= 500:
             await incoming.aclose()
             raise FaultServer("The ERP answered with an error.")
-        headers = answerable(incoming.headers)
+        if incoming.status in (401, 407):
+            await incoming.aclose()
+            raise refused_status(incoming.status, "")
+        headers = [header for header in answerable(incoming.headers) if header[0] not in _ANSWERED_HERE]
         if fits_whole(incoming.headers):
             return Reply(incoming.status, headers, body=await incoming.read())
         return Reply(incoming.status, headers, body=incoming.chunks())
@@ -102,25 +119,33 @@ class RestOperation:
     def prepare(self, exchange: Exchange) -> Outgoing:
         mapped = self.table.request(exchange.value) if self.table.request else exchange.value
         values = mapped if isinstance(mapped, dict) else {}
-        target = self.target.fill(values)
+        target = self._target(values)
         rest = {name: value for name, value in values.items() if name not in self.target.names}
-        body = b""
+        body, kind = b"", []
         if self.method in ("GET", "DELETE"):
-            target = f"{target}?{urlencode(rest)}" if rest else target
+            target = f"{target}?{query_of(rest)}" if rest else target
         else:
-            body = json_http.dumps(rest if isinstance(mapped, dict) else mapped)
-        headers = [*self.headers, (b"x-request-id", exchange.id.encode("ascii")), (b"traceparent", exchange.trace)]
+            body, kind = json_http.dumps(rest if isinstance(mapped, dict) else mapped), _JSON
+        own = {name for name, _ in self.headers}
+        headers = [header for header in (*kind, *_ACCEPT) if header[0] not in own]
+        headers += [*self.headers, (b"x-request-id", exchange.id.encode("ascii")), (b"traceparent", exchange.trace)]
         return Outgoing(self.method, target, headers, body, self.safe)
+
+    def _target(self, values: Mapping[str, object]) -> str:
+        try:
+            return self.target.fill(values)
+        except Unprocessable as error:
+            raise (in_rest_terms(error, self.table.request) if self.table.request else error) from error
 
     async def send(self, outgoing: Outgoing) -> Reply:
         incoming = await self.client.send(outgoing, timeout=self.timeout)
         data = await incoming.read()
-        if incoming.status in (401, 403, 407):
-            raise FaultServer("The ERP does not accept the gateway's credentials.")
         if incoming.status >= 500:
             raise FaultServer("The ERP answered with an error.")
         if incoming.status >= 400:
             raise refused_status(incoming.status, told(incoming, data))
+        if not data and incoming.status < 300 and self.table.answer is None:
+            return Reply(self.status)
         value = read_json(incoming, data)
         if self.table.answer is not None:
             value = self.table.answer(value)
@@ -133,11 +158,21 @@ class RestOperation:
         return self.table.answer_schema()
 
 
+def query_of(values: Mapping[str, object]) -> str:
+    """Mapped values as a query: a list is the same name several times, ``None`` is left out, booleans are ``true`` and ``false``.
+    Raises ``Unprocessable`` for what has no form in a query."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict | list):
+                raise Unprocessable(errors=[FieldError(f"/{name}", "cannot stand in a query")])
+            if item is not None:
+                pairs.append((name, str(item).lower() if isinstance(item, bool) else str(item)))
+    return urlencode(pairs)
+
+
 def has_body(headers: Headers) -> bool:
-    for name, value in headers:
-        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
-            return True
-    return False
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
 def fits_whole(headers: Headers) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from gateway.errors import BadAnswer, FaultServer, Refused, Unprocessable, UpstreamProblem
 from gateway.exchange import Exchange, Headers, Outgoing, Reply
 from gateway.ports import Client, Incoming
-from gateway.upstreams.refusals import refused
+from gateway.upstreams.refusals import BUSY, CREDENTIALS, refused, refused_status
 from gateway.upstreams.table import Table, in_rest_terms
 
 XML_TYPES = (b"text/xml", b"application/soap+xml", b"application/xml")
@@ -94,8 +94,8 @@ def request_headers(codec: Codec, extra: Headers) -> tuple[tuple[bytes, bytes], 
 
 def _require_envelope(incoming: Incoming, data: bytes) -> None:
     """SOAP 1.1 and 1.2 send faults under 500 or 400; anything that is not XML is no SOAP at all."""
-    if incoming.status in (401, 403, 407):
-        raise FaultServer("The ERP does not accept the gateway's credentials.")
+    if incoming.status in CREDENTIALS or incoming.status in BUSY:
+        raise refused_status(incoming.status, "")
     kind = _media_type(incoming.headers)
     if kind not in XML_TYPES or not data:
         failure: type[UpstreamProblem] = FaultServer if incoming.status >= 500 else BadAnswer

@@ -152,3 +152,10 @@ def test_a_key_file_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_bad_previous_key_is_an_error_though_the_current_is_good(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gateway\.yaml:7: 'previous_keys' is no PEM"):
         keys_of(tmp_path, key=EC, previous_keys=[ED, "x"])
+
+
+def test_who_only_looks_makes_no_key_file(tmp_path: Path) -> None:
+    config = Builtin(issuer="https://gateway.example", key_file="keys/signing.pem")
+    source = parse_source(b"identity:\n  builtin:\n    key_file: keys/signing.pem\n", name="gateway.yaml", folder=tmp_path)
+    assert signing_keys(config, source, tmp_path, make=False).current.is_private
+    assert not (tmp_path / "keys").exists()

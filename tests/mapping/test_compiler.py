@@ -75,7 +75,8 @@ def test_a_body_with_a_path_parameter() -> None:
 
 def test_a_path_parameter_without_a_row() -> None:
     with pytest.raises(
-        ConfigError, match=r"t.yaml:2: the table 't' has no request row for 'number'; add a row with 'rest: number'"
+        ConfigError,
+        match=r"t.yaml:2: the table 't' has no request row for the path parameter 'number'; add a row with 'rest: number'",
     ):
         compile_request(table("{rest: a, erp: A}"), path=["number"])
 

@@ -7,8 +7,11 @@ import pytest
 from gateway.config.source import parse_source, read_source
 from gateway.mapping import compile_answer, compile_request, load_functions, read_tables, run_examples
 from gateway.mapping.layout import fields
+from gateway.protocols.soap import compile_operation, read_contract, resolve
 
 TRANSFORMERS = Path(__file__).parents[2] / "transformers"
+
+CONTRACTS = Path(__file__).parents[2] / "gateway" / "demo" / "erp" / "contracts"
 
 TABLE = """
 tables:
@@ -60,3 +63,28 @@ def test_the_demo_deployment_converts_its_own_examples() -> None:
             assert run_examples(table, request, answer) == []
             ran += len(table.config.examples)
     assert ran >= 8
+
+
+CALLS = [
+    ("finance", "CreatePayment", "payment", "payment"),
+    ("finance", "GetPayment", "payment-key", "payment"),
+    ("finance", "GetFinanceReport", "report-period", "finance-report"),
+    ("procurement", "CreatePurchaseOrder", "purchase-order", "purchase-order"),
+    ("procurement", "GetPurchaseOrder", "purchase-order-key", "purchase-order"),
+]
+
+
+@pytest.mark.parametrize(("service", "call", "request_table", "answer_table"), CALLS)
+def test_the_demo_deployment_fits_the_demo_contracts(service: str, call: str, request_table: str, answer_table: str) -> None:
+    contract = read_contract(CONTRACTS / f"{service}.wsdl")
+    operation = contract.operation(call)
+    functions = load_functions(TRANSFORMERS.glob("*.py"))
+    tables = {name: table for path in TRANSFORMERS.glob("*.yaml") for name, table in read_tables(read_source(path)).items()}
+    request = compile_request(
+        tables[request_table], functions=functions, leaf=lambda path: resolve(contract, operation, "request", path)
+    )
+    compile_answer(tables[answer_table], functions=functions, leaf=lambda path: resolve(contract, operation, "answer", path))
+    codec = compile_operation(contract, operation)
+    for example in tables[request_table].config.examples:
+        if example.serves != "answer":
+            assert f"{call}>".encode() in codec.encode(request(example.rest))

@@ -31,7 +31,7 @@ from gateway.protocols.soap.model import (
 from gateway.protocols.soap.wildcards import fragment, one_element
 
 MAX_ERRORS = 100
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 
 
 class Checker:

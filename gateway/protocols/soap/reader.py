@@ -27,11 +27,11 @@ from gateway.protocols.soap.model import (
     namespace,
 )
 from gateway.protocols.soap.program import Program
-from gateway.protocols.soap.wildcards import inner_xml
+from gateway.protocols.soap.wildcards import inner_xml, outer_xml
 
 ElementReader = Callable[[Any, int], object]
 
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 NIL, TYPE = f"{{{XSI}}}nil", f"{{{XSI}}}type"
 
 
@@ -385,9 +385,7 @@ class ReaderCompiler:
             return {node.tag: self._late(declared)(node, d)}
         if not hasattr(node, "nsmap"):
             raise NamespacesNeeded
-        from lxml import etree
-
-        return {"$xml": etree.tostring(node, encoding="unicode", with_tail=False)}
+        return {"$xml": outer_xml(node)}
 
     def _late(self, element: Element) -> ElementReader:
         key = f"{element.name} {element.type}"

@@ -74,7 +74,9 @@ class Schema:
         return self._declaration(component, name, f"{name}@")
 
     def all_elements(self) -> dict[str, Element]:
-        """Every global element that can be resolved, for wildcards."""
+        """Every global element that can be resolved, for wildcards; every named type is built along with them, for ``xsi:type``."""
+        for name, _ in self._components.all("type"):
+            self._reference(name)
         found = {}
         for name, _ in self._components.all("element"):
             with suppress(Unresolved):

@@ -76,9 +76,18 @@ def inner_xml(node: Node) -> str:
     """The content of an element as XML, each child with the namespaces it uses."""
     parts = [escape(node.text or "")]
     for child in node:
-        parts.append(etree.tostring(child, encoding="unicode", with_tail=False))
+        parts.append(outer_xml(child))
         parts.append(escape(child.tail or ""))
     return "".join(parts)
+
+
+def outer_xml(node: Node) -> str:
+    """An element as XML that stands on its own, with those namespaces in scope that its names, or QNames in its text, use."""
+    alone = etree.fromstring(etree.tostring(node, encoding="unicode", with_tail=False))
+    texts = [text for each in alone.iter() for text in (each.text, each.tail, *each.values()) if text]
+    kept = [prefix for prefix in alone.nsmap if prefix and any(f"{prefix}:" in str(text) for text in texts)]
+    etree.cleanup_namespaces(alone, keep_ns_prefixes=kept)
+    return etree.tostring(alone, encoding="unicode")
 
 
 class Elements(Protocol):

@@ -61,18 +61,29 @@ SIMPLE: dict[str, st.SearchStrategy[Any]] = {
 FACETS: list[Sample] = [
     Sample('<xs:restriction base="xs:string"><xs:maxLength value="5"/></xs:restriction>', st.text("ab<&é -", max_size=5)),
     Sample('<xs:restriction base="xs:token"><xs:length value="4"/></xs:restriction>', st.text("abc-", min_size=4, max_size=4)),
-    Sample('<xs:restriction base="xs:string"><xs:pattern value="[0-9]{8}"/></xs:restriction>', INT(0, 10**8 - 1).map("{:08d}".format)),
+    Sample(
+        '<xs:restriction base="xs:string"><xs:pattern value="[0-9]{8}"/></xs:restriction>', INT(0, 10**8 - 1).map("{:08d}".format)
+    ),
     Sample(
         '<xs:restriction base="xs:string"><xs:enumeration value="A&amp;B"/><xs:enumeration value=""/></xs:restriction>',
         st.sampled_from(["A&B", ""]),
     ),
-    Sample('<xs:restriction base="xs:NMTOKEN"><xs:enumeration value="CNY"/><xs:enumeration value="EUR"/></xs:restriction>', st.sampled_from(["CNY", "EUR"])),
+    Sample(
+        '<xs:restriction base="xs:NMTOKEN"><xs:enumeration value="CNY"/><xs:enumeration value="EUR"/></xs:restriction>',
+        st.sampled_from(["CNY", "EUR"]),
+    ),
     Sample(
         '<xs:restriction base="xs:decimal"><xs:totalDigits value="13"/><xs:fractionDigits value="2"/></xs:restriction>',
         INT(-(10**12), 10**12).map(lambda n: f"{n // 100}.{abs(n) % 100:02d}"),
     ),
-    Sample('<xs:restriction base="xs:integer"><xs:minInclusive value="1"/><xs:maxExclusive value="100"/></xs:restriction>', INT(1, 99)),
-    Sample('<xs:restriction base="xs:decimal"><xs:minInclusive value="0"/></xs:restriction>', st.sampled_from(["0", "0.00", "17.5", "+3"])),
+    Sample(
+        '<xs:restriction base="xs:integer"><xs:minInclusive value="1"/><xs:maxExclusive value="100"/></xs:restriction>',
+        INT(1, 99),
+    ),
+    Sample(
+        '<xs:restriction base="xs:decimal"><xs:minInclusive value="0"/></xs:restriction>',
+        st.sampled_from(["0", "0.00", "17.5", "+3"]),
+    ),
     Sample('<xs:list itemType="xs:int"/>', st.lists(INT(-9, 9), max_size=4)),
     Sample('<xs:union memberTypes="xs:date xs:NCName"/>', DATES | NAMES),
 ]
@@ -129,7 +140,9 @@ def groups(draw: st.DrawFn, names: Names, depth: int) -> Sample:
         optional = draw(st.booleans())
         values = st.one_of(*[option.values for option in options])
         text = "".join(option.xsd for option in options)
-        return Sample(f'<xs:choice minOccurs="{0 if optional else 1}">{text}</xs:choice>', st.just({}) | values if optional else values)
+        return Sample(
+            f'<xs:choice minOccurs="{0 if optional else 1}">{text}</xs:choice>', st.just({}) | values if optional else values
+        )
     first = draw(elements(names, 0, occurs=False))
     rest = draw(st.lists(elements(names, depth), max_size=2))
     together = st.tuples(first.values, *[part.values for part in rest]).map(_merged)

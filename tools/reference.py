@@ -1,0 +1,190 @@
+"""Writes the generated parts of docs/: option tables, problem types, commands, JSON Schemas.
+
+What is generated stands between two marker lines of a page, ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; everything else on
+a page is written by hand and left alone. The sources are what the program itself runs on, so the reference cannot say anything
+else. ``python -m tools.reference`` writes, with ``--check`` it only tells what is out of date.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from gateway import errors
+from gateway.cli import app
+from gateway.cli.schema import Kind, text
+from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
+from gateway.config.routes import OperationBase, ResourceBase
+from gateway.stages import CONFIGURABLE
+
+DOCS = Path(__file__).parent.parent / "docs"
+REGION = re.compile(r"(<!-- begin ([a-z-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+
+DURATION = ["30s", "5m"]
+SIZE = ["64KiB", "1MiB"]
+"""The examples by which a JSON Schema property tells durations and sizes, whose defaults are plain numbers in code."""
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def options(kind: type[BaseModel]) -> str:
+    """The table of a configuration model's keys."""
+    properties = kind.model_json_schema()["properties"]
+    rows = []
+    for name, field in kind.model_fields.items():
+        meaning = field.description or _first_line(field.annotation)
+        rows.append((f"`{name}`", meaning, _default(field.get_default(call_default_factory=False), properties[name])))
+    return _table(("key", "meaning", "default"), rows)
+
+
+def stage(kind: type) -> str:
+    """The table of a stage's keys: its fields, and what its docstring says of each."""
+    said = dict(re.findall(r":param (\w+): (.*?)(?=\n\s*:param|\Z)", kind.__doc__ or "", re.DOTALL))
+    fields = [field for field in dataclasses.fields(kind) if field.name in said]
+    rows = [(f"`{f.name}`", _line(said[f.name]), _default(f.default, {})) for f in fields]
+    return _table(("key", "meaning", "default"), rows)
+
+
+def _default(value: Any, schema: dict[str, Any]) -> str:
+    if value is PydanticUndefined or value is dataclasses.MISSING:
+        return "required"
+    if value is None or isinstance(value, BaseModel):
+        return ""
+    if schema.get("examples") == DURATION:
+        return f"`{value:g}s`"
+    if schema.get("examples") == SIZE:
+        unit, name = (1024**2, "MiB") if value % 1024**2 == 0 else (1024, "KiB")
+        return f"`{value // unit}{name}`"
+    if isinstance(value, str | bool | int | list | dict):
+        return f"`{value if isinstance(value, str) else orjson.dumps(value).decode()}`"
+    return f"`{value}`"
+
+
+def _first_line(annotation: Any) -> str:
+    return (annotation.__doc__ or "").strip().partition("\n")[0] if isinstance(annotation, type) else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+# --- problems --------------------------------------------------------------------------------------------------------
+
+
+def problem_types() -> Iterator[type[errors.Problem]]:
+    """Every outcome, in the order of the module that defines them. Bases that are never raised are left out."""
+    bases = {errors.Problem, errors.ClientProblem, errors.UpstreamProblem}
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.Problem) and kind not in bases:
+            yield kind
+
+
+def problems() -> str:
+    rows = [
+        (str(kind.status), f"`{kind.slug}`", kind.title, kind.origin, "yes" if kind.retryable else "no") for kind in problem_types()
+    ]
+    return _table(("status", "type `urn:erp-gateway:problem:…`", "title", "origin", "retryable"), rows)
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    root = typer.main.get_command(app)
+    return "\n".join(_command(path, command) for path, command in _commands("erp-gateway", root)).rstrip()
+
+
+def _commands(path: str, group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(f"{path} {name}", command)
+        else:
+            yield f"{path} {name}", command
+
+
+def _command(path: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    usage = " ".join([path, *(argument.name.upper() for argument in arguments)])
+    rows = [(_names(p), p.help or "", _command_default(p)) for p in command.params if p.name != "help"]
+    table = f"\n{_table(('argument or option', 'meaning', 'default'), rows)}" if rows else ""
+    return f"### `{usage}`\n\n{_line(command.help or '')}\n{table}"
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in parameter.opts)
+
+
+def _command_default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    default = parameter.default
+    shown = isinstance(default, str | Path) and str(default)
+    return f"`{default}`" if shown else ""
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+REGIONS: dict[str, Callable[[], str]] = {
+    "gateway": lambda: options(Gateway),
+    "edge": lambda: options(Edge),
+    "edge-limits": lambda: options(EdgeLimits),
+    "console": lambda: options(Console),
+    "ledger": lambda: options(Ledger),
+    "counters": lambda: options(Counters),
+    "upstream": lambda: options(Upstream),
+    "resource": lambda: options(ResourceBase),
+    "operation": lambda: options(OperationBase),
+    **{f"stage-{name}": lambda kind=kind: stage(kind) for name, kind in CONFIGURABLE.items()},  # type: ignore[misc]
+    "problems": problems,
+    "commands": commands,
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file, and what it should hold."""
+    found = {DOCS / "schema" / f"{kind}.json": text(kind) for kind in Kind}
+    for path in sorted(DOCS.rglob("*.md")):
+        old = path.read_text("utf-8")
+        new = REGION.sub(lambda match: f"{match[1]}{REGIONS[match[2]]().rstrip()}\n{match[3]}", old)
+        if REGION.search(old):
+            found[path] = new
+    return found
+
+
+def stale() -> list[Path]:
+    """The generated files that say something else than the program."""
+    return [path for path, text in pages().items() if not path.is_file() or path.read_text("utf-8") != text]
+
+
+def main(arguments: list[str]) -> int:
+    old = stale()
+    for path in old:
+        sys.stdout.write(f"{path.relative_to(DOCS.parent)}\n")
+    if arguments == ["--check"]:
+        return bool(old)
+    for path, content in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
