@@ -69,11 +69,14 @@ class Operations:
         self._clients[name] = (clients.client(name, base, upstream, source, self._deployment.folder), target)
 
     def _contract(self, name: str, wsdl: str, contracts: Contracts) -> Contract:
-        path = self._deployment.folder / wsdl
-        if not path.is_file():
-            finding = self._deployment.source.finding(("upstreams", name, "wsdl"), f"no file {wsdl}", "save the WSDL there")
-            raise ConfigError([finding])
-        return contracts.contract(path)
+        source, place = self._deployment.source, ("upstreams", name, "wsdl")
+        if "://" not in wsdl and not (self._deployment.folder / wsdl).is_file():
+            raise ConfigError([source.finding(place, f"no file {wsdl}", "save the WSDL there")])
+        try:
+            return contracts.contract(wsdl, self._deployment.folder)
+        except OSError as error:
+            remedy = "check the URL, or save the WSDL to a file and name that"
+            raise ConfigError([source.finding(place, f"{wsdl}: {error}", remedy)]) from error
 
     def _check_headers(self, name: str, upstream: Upstream) -> None:
         for index, header in enumerate(upstream.forward):

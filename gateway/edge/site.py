@@ -27,7 +27,10 @@ SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
 
 MAX_DOCUMENTS = 8
 
-CSP = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
+CSP = (
+    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'"
+)
 
 
 class Site:

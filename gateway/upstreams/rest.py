@@ -24,8 +24,8 @@ from gateway.upstreams.table import Table, in_rest_terms
 WHOLE = 64 * 1024
 """A pass-through answer of at most this size is read whole: one write to the satellite instead of several."""
 
-_OWN = frozenset({b"traceparent", b"x-request-id"})
-_ANSWERED_HERE = _OWN | {b"tracestate", b"ratelimit", b"ratelimit-policy"}
+OWN = frozenset({b"traceparent", b"x-request-id"})
+_ANSWERED_HERE = OWN | {b"tracestate", b"ratelimit", b"ratelimit-policy"}
 _JSON: Headers = [(b"content-type", b"application/json")]
 _ACCEPT: Headers = [(b"accept", b"application/json, application/problem+json")]
 _UNSAFE = re.compile(r"[/\\%;?#\x00-\x1f\x7f\ud800-\udfff]")
@@ -64,7 +64,7 @@ class PassThrough:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __post_init__(self) -> None:
-        own = _OWN.union(name for name, _ in self.headers)
+        own = OWN.union(name for name, _ in self.headers)
         object.__setattr__(self, "forward", self.forward - own)
 
     def prepare(self, exchange: Exchange) -> Outgoing:

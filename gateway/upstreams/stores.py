@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 from gateway.config.gateway import Upstream
 from gateway.config.source import Place, Source
@@ -18,8 +21,10 @@ from gateway.ports import Client
 from gateway.protocols.soap.model import Contract
 from gateway.protocols.soap.wsdl import read_contract
 from gateway.upstreams.http1 import Http1Client
-from gateway.upstreams.httpx_client import HttpxClient
+from gateway.upstreams.httpx_client import HttpxClient, fetch_document
 from gateway.upstreams.settings import ClientSettings, parse_base_url, tls_context
+
+log = structlog.get_logger()
 
 ADAPTERS: dict[str, Callable[[str, ClientSettings], Client]] = {"http1": Http1Client, "httpx": HttpxClient}
 
@@ -70,20 +75,54 @@ def _settings(upstream: Upstream, place: Place, url: str, source: Source, folder
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A contract with what it was read from: a digest for files, the documents themselves for a URL."""
+
+    contract: Contract
+    digest: str = ""
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+
+
 class Contracts:
-    """Contracts by WSDL, with the digest of the files they were read from."""
+    """Contracts by WSDL. One is read again only when what it was read from has changed.
 
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Contract]] = {}
+    :param fetch: reads a URL; raises ``OSError``.
+    """
 
-    def contract(self, wsdl: Path) -> Contract:
-        """The contract of a WSDL file. Raises ``ConfigError``."""
-        key, digest = str(wsdl), _digest(wsdl)
-        known = self._known.get(key)
-        if known is None or known[0] != digest:
-            known = (digest, read_contract(wsdl))
-            self._known[key] = known
-        return known[1]
+    def __init__(self, fetch: Callable[[str], bytes] = fetch_document) -> None:
+        self._fetch = fetch
+        self._known: dict[str, _Known] = {}
+
+    def contract(self, wsdl: str, folder: Path) -> Contract:
+        """The contract of a WSDL, a path below ``folder`` or a URL. Raises ``ConfigError``, or ``OSError`` when a URL cannot be
+        fetched and never could; a contract that could be fetched before stays good, because an ERP that is down must not keep a
+        policy from being changed."""
+        if "://" in wsdl:
+            return self._remote(wsdl)
+        path = folder / wsdl
+        known, digest = self._known.get(str(path)), _digest(path)
+        if known is None or known.digest != digest:
+            known = self._known[str(path)] = _Known(read_contract(path), digest)
+        return known.contract
+
+    def _remote(self, url: str) -> Contract:
+        known = self._known.get(url)
+        pages: dict[str, bytes] = {}
+
+        def fetch(location: str) -> bytes:
+            if location not in pages:
+                pages[location] = self._fetch(location)
+            return pages[location]
+
+        try:
+            if known is None or any(fetch(location) != page for location, page in known.pages.items()):
+                known = self._known[url] = _Known(read_contract(url, fetch=fetch), pages=pages)
+        except OSError as error:
+            if known is None:
+                raise
+            log.warning("contract.kept", url=url, reason=str(error))
+        return known.contract
 
 
 def _digest(wsdl: Path) -> str:
