@@ -28,14 +28,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run. ``cpu`` is the share of its core the server used, 1.0 when that was the limit; ``errors`` counts answers that
-    were no success and failures of the connection."""
+    """One run. ``cpu`` is the share of its core the server got, 1.0 when it had all of it; ``cpu_us`` what one request cost of it
+    in microseconds, which a neighbour on the machine disturbs least; ``errors`` counts answers that were no success and failures
+    of the connection."""
 
     rps: float
     p50_ms: float
     p99_ms: float
     errors: int
     cpu: float
+    cpu_us: float
 
 
 def measure(script: Path, call: Call, *, seconds: float, core: int, connections: int, server: int) -> Measured:
@@ -55,6 +57,7 @@ def measure(script: Path, call: Call, *, seconds: float, core: int, connections:
         p99_ms=told["p99_us"] / 1000,
         errors=told["errors"],
         cpu=cpu / elapsed,
+        cpu_us=cpu / max(1, told["requests"]) * 1e6,
     )
 
 
@@ -66,4 +69,5 @@ def median(rounds: Sequence[Measured]) -> Measured:
         p99_ms=statistics.median(r.p99_ms for r in rounds),
         errors=sum(r.errors for r in rounds),
         cpu=statistics.median(r.cpu for r in rounds),
+        cpu_us=statistics.median(r.cpu_us for r in rounds),
     )

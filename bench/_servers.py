@@ -78,7 +78,7 @@ class Servers:
         self._tokens = Tokens({}, "", "", "")
 
     def start(self) -> list[Server]:
-        """All of them, in the order to be measured. Raises ``Missing``."""
+        """All of them, in the order to be measured. Raises ``Missing``, ``Wrong``."""
         stub = self._stub()
         gateway = self._start_gateway()
         self._tokens = _tokens(self._gateway)
@@ -202,8 +202,11 @@ class Servers:
 
 
 def write_deployment(folder: Path) -> None:
-    """The example deployment as ``init`` writes it, with limits nobody reaches."""
-    subprocess.run([sys.executable, "-m", "gateway.cli", "init", str(folder)], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+    """The example deployment as ``init`` writes it, with limits nobody reaches. Raises ``Wrong``."""
+    command = [sys.executable, "-m", "gateway.cli", "init", str(folder)]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if outcome.returncode:
+        raise Wrong(f"the gateway's init fails: {outcome.stderr.strip()[-500:]}")
     path, yaml = folder / "policies" / "satellites.yaml", YAML()
     document = yaml.load(path)
     for satellite in document["satellites"].values():

@@ -94,10 +94,23 @@ def _without_line_limit(folder: Path) -> Codec:
 
 def _order(lines: int) -> dict[str, Any]:
     positions = [
-        {"EBELP": n % 99_999, "MATNR": f"{n % 1000:06d}", "MENGE": f"{n % 1000}.500", "MEINS": "ST", "NETPR": "12.50", "EINDT": "15/02/2026"}
+        {
+            "EBELP": n % 99_999,
+            "MATNR": f"{n % 1000:06d}",
+            "MENGE": f"{n % 1000}.500",
+            "MEINS": "ST",
+            "NETPR": "12.50",
+            "EINDT": "15/02/2026",
+        }
         for n in range(1, lines + 1)
     ]
-    head = {"BSTNK": "PO-2026-000017", "LIFNR": "00001234", "BEDAT": "31/01/2026", "WAERS": "CNY", "KTEXT": "Bolts & nuts, line 3"}
+    head = {
+        "BSTNK": "PO-2026-000017",
+        "LIFNR": "00001234",
+        "BEDAT": "31/01/2026",
+        "WAERS": "CNY",
+        "KTEXT": "Bolts & nuts, line 3",
+    }
     return {**head, "Positions": {"Position": positions}, "@BSART": "NB"}
 
 

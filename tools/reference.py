@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import typer
@@ -23,7 +23,7 @@ from gateway import errors
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
-from gateway.config.routes import OperationBase, ResourceBase
+from gateway.config.routes import route_file
 from gateway.stages import CONFIGURABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -34,6 +34,10 @@ SIZE = ["64KiB", "1MiB"]
 """The examples by which a JSON Schema property tells durations and sizes, whose defaults are plain numbers in code."""
 
 
+RESOURCE = route_file(CONFIGURABLE)
+OPERATION: type[BaseModel] = get_args(RESOURCE.model_fields["operations"].annotation)[1]
+
+
 # --- options ---------------------------------------------------------------------------------------------------------
 
 
@@ -42,7 +46,7 @@ def options(kind: type[BaseModel]) -> str:
     properties = kind.model_json_schema()["properties"]
     rows = []
     for name, field in kind.model_fields.items():
-        meaning = field.description or _first_line(field.annotation)
+        meaning = _first_line(field.description) or _first_line(getattr(field.annotation, "__doc__", None))
         rows.append((f"`{name}`", meaning, _default(field.get_default(call_default_factory=False), properties[name])))
     return _table(("key", "meaning", "default"), rows)
 
@@ -70,8 +74,8 @@ def _default(value: Any, schema: dict[str, Any]) -> str:
     return f"`{value}`"
 
 
-def _first_line(annotation: Any) -> str:
-    return (annotation.__doc__ or "").strip().partition("\n")[0] if isinstance(annotation, type) else ""
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
 
 
 def _line(text: str) -> str:
@@ -150,8 +154,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "ledger": lambda: options(Ledger),
     "counters": lambda: options(Counters),
     "upstream": lambda: options(Upstream),
-    "resource": lambda: options(ResourceBase),
-    "operation": lambda: options(OperationBase),
+    "resource": lambda: options(RESOURCE),
+    "operation": lambda: options(OPERATION),
     **{f"stage-{name}": lambda kind=kind: stage(kind) for name, kind in CONFIGURABLE.items()},  # type: ignore[misc]
     "problems": problems,
     "commands": commands,

@@ -43,6 +43,6 @@ def text(kind: Kind) -> str:
     return orjson.dumps(document(kind), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def schema(kind: Annotated[Kind, typer.Argument(help="Kind of file.")]) -> None:
+def schema(kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers or satellites.")]) -> None:
     """Print the JSON Schema of a kind of file; editors use it through a yaml-language-server line."""
     print(text(kind), end="")

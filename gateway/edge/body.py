@@ -58,9 +58,9 @@ class AsgiBody:
                 raise BadRequest("The client went away before the body was complete.")
             part: bytes = message.get("body", b"")
             size += len(part)
+            self.finished = not message.get("more_body", False)
             if size > self._limit:
                 raise self._too_large()
-            self.finished = not message.get("more_body", False)
             yield part
 
     def _too_large(self) -> BodyTooLarge:

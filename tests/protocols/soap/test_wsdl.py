@@ -1,0 +1,286 @@
+"""Which operations a contract offers: every one of every SOAP binding, or the reason why not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from gateway.errors import ConfigError
+from gateway.protocols.soap import answer_schema, compile_operation, fault_schemas, read_contract, request_schema
+from tests.protocols.soap.wsdls import contract, envelope, read, root, schema, wsdl
+
+WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+SOAP = ("{http://schemas.xmlsoap.org/wsdl/soap/}binding", "{http://schemas.xmlsoap.org/wsdl/soap12/}binding")
+STRING = '<xs:element name="Root" type="xs:string"/>'
+
+
+def corpus(name: str) -> Path:
+    root = os.environ.get("GATEWAY_CORPORA")
+    if not root:
+        if os.environ.get("CI"):
+            pytest.fail("GATEWAY_CORPORA is not set")
+        pytest.skip("GATEWAY_CORPORA is not set")
+    return Path(root, name)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was attempted")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def finding(text: str, **files: str) -> tuple[str, int, str]:
+    with pytest.raises(ConfigError) as caught:
+        read(text, **files)
+    (found,) = caught.value.findings
+    assert found.remedy
+    return Path(found.file).name, found.line, found.what
+
+
+def reasons(text: str) -> list[str]:
+    return [refused.reason for refused in read(text).not_offered]
+
+
+def test_an_operation_is_described() -> None:
+    operation = contract(STRING).operation("echo", service="S", port="Port")
+    assert (operation.version, operation.action, operation.style) == ("1.1", "urn:echo", "document")
+    assert (operation.address, operation.documentation) == ("http://127.0.0.1/s", "Says it again.")
+
+
+def test_an_operation_not_there_says_why() -> None:
+    found = read(wsdl(schema("")))
+    with pytest.raises(LookupError, match=r"not offered: element \{urn:t\}Root is not in the contract"):
+        found.operation("echo")
+    with pytest.raises(LookupError, match="has no operation other"):
+        found.operation("other")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (('use="literal"', 'use="encoded"'), "its input is encoded (use=encoded), not literal"),
+        (("<input><soap:body", "<input><soap:other"), "its input has no soap:body"),
+        (('schemas.xmlsoap.org/soap/http"', 'schemas.xmlsoap.org/soap/smtp"'), "the transport http://schemas.xmlsoap.org/soap/smtp is not HTTP"),
+        (('element="t:Root"', 'type="xs:string"'), "part p names a type where document style needs an element"),
+        (('<operation name="echo"><soap:', '<operation name="echo2"><soap:'), "its port type does not declare it, or a message it names does not exist"),
+        (('<input message="w:M"/><output message="w:M"/>', '<output message="w:M"/>'), "it has no input: the server calls, the client listens"),
+        (('binding="w:B"', 'binding="w:C"'), "no port of a service uses the binding B"),
+        (('style="document"', 'style="rpc"'), "part p names an element where RPC style needs a type"),
+        (("<input><soap:body", '<input><soap:header message="w:X" part="p" use="literal"/><soap:body'), "its header part p is not an element"),
+        (("<input><soap:body", '<input><soap:header message="w:M" part="p" use="encoded"/><soap:body'), "its header p is encoded, not literal"),
+    ],
+)
+def test_what_cannot_be_offered_says_exactly_why(change: tuple[str, str], reason: str) -> None:
+    assert reasons(wsdl(schema(STRING)).replace(*change, 1)) == [reason]
+
+
+def test_mime_multiparts_and_overloads() -> None:
+    mime = '<input><m:multipartRelated xmlns:m="http://schemas.xmlsoap.org/wsdl/mime/"/>'
+    assert reasons(wsdl(schema(STRING)).replace('<input><soap:body use="literal"/>', mime)) == ["its input is a MIME multipart"]
+    text = wsdl(schema(STRING))
+    bound = text[text.index('<operation name="echo"><soap:') : text.index("</binding>")]
+    assert reasons(text.replace("</binding>", bound + "</binding>")) == ["the port type overloads this name"] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('<xs:element name="Root" type="t:Nix"/>', "type {urn:t}Nix is not in the contract"),
+        ('<xs:element name="Root" type="xs:nix"/>', "XML Schema has no type nix"),
+        ('<xs:element name="Root" type="no:T"/>', "the prefix of no:T is not declared"),
+        (root('<xs:sequence><xs:element ref="t:Nix"/></xs:sequence>'), "element {urn:t}Nix is not in the contract"),
+        (root('<xs:sequence><xs:element name="a" maxOccurs="many"/></xs:sequence>'), "minOccurs '1' or maxOccurs 'many' is no number"),
+        (root('<xs:sequence><xs:any processContents="maybe"/></xs:sequence>'), "processContents 'maybe' is unknown"),
+        (root('<xs:group ref="t:G"/>') + '<xs:group name="G"><xs:sequence><xs:group ref="t:G"/></xs:sequence></xs:group>', "contain themselves"),
+        (root('<xs:attributeGroup ref="t:A"/>') + '<xs:attributeGroup name="A"><xs:attributeGroup ref="t:A"/></xs:attributeGroup>', "contain themselves"),
+        (root('<xs:attribute name="a" type="t:C"/>') + '<xs:complexType name="C"/>', "attribute a has a complex type"),
+        (root("<xs:simpleContent><xs:extension base='t:C'/></xs:simpleContent>") + '<xs:complexType name="C"/>', "a type without text"),
+        (root("<xs:complexContent><xs:extension base='xs:int'/></xs:complexContent>"), "derived from a simple type"),
+        ('<xs:element name="Root" type="t:C"/><xs:complexType name="C" abstract="true"/>', "is abstract and nothing is derived from it"),
+        ('<xs:element name="Root" type="t:C"/><xs:complexType name="C"><xs:complexContent><xs:extension base="t:C"/></xs:complexContent></xs:complexType>', "derived from itself"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"><xs:restriction base="xs:string"><xs:pattern value="[z-a"/></xs:restriction></xs:simpleType>', "no XML Schema regular expression"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"><xs:restriction base="xs:string"><xs:maxLength value="-1"/></xs:restriction></xs:simpleType>', "facet maxLength"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"/>', "has no content"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"><xs:list itemType="t:C"/></xs:simpleType><xs:complexType name="C"/>', "names no simple type"),
+        ('<xs:element name="Head" abstract="true"/>' + root('<xs:sequence><xs:element ref="t:Head"/></xs:sequence>'), "abstract and nothing may stand for it"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"><xs:list itemType="xs:QName"/></xs:simpleType>', "QName"),
+        ("<xs:element name='Root'><xs:complexType><xs:simpleContent><xs:extension base='xs:QName'/></xs:simpleContent></xs:complexType></xs:element>", "QName"),
+        ('<xs:element name="Root" type="t:S"/><xs:simpleType name="S"><xs:restriction base="xs:int"><xs:minInclusive value="low"/></xs:restriction></xs:simpleType>', "minInclusive"),
+    ],
+)  # fmt: skip
+def test_a_schema_that_does_not_hold_together_costs_only_its_operation(body: str, reason: str) -> None:
+    (found,) = reasons(wsdl(schema(body)))
+    assert reason in found
+
+
+def test_files_that_cannot_be_read_are_named_with_their_line() -> None:
+    text = wsdl(schema('<xs:include schemaLocation="gone.xsd"/>' + STRING))
+    assert finding(text)[2].endswith("gone.xsd cannot be read (No such file or directory)")
+    assert finding(wsdl(schema('\n\n<xs:include schemaLocation="a.xsd"/>')), a_xsd="<x>")[:2] == ("a.xsd", 1)
+    assert finding(wsdl(schema('\n\n<xs:include schemaLocation="a.xsd"/>')), a_xsd="<x/>")[1:] == (5, "a.xsd is not an XML schema")
+    other = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o"/>'
+    assert "another target namespace" in finding(wsdl(schema('<xs:include schemaLocation="a.xsd"/>')), a_xsd=other)[2]
+    assert finding("<definitions/>")[2].startswith("this is no WSDL")
+    assert finding('<description xmlns="http://www.w3.org/ns/wsdl"/>')[2] == "this is WSDL 2.0"
+    assert "not well-formed" in finding("<a")[2]
+    assert "no name" in finding(wsdl(schema('<xs:complexType/>')))[2]
+    missing = wsdl(schema(STRING)).replace("<types>", '<import namespace="urn:q" location="gone.wsdl"/><types>')
+    assert "gone.wsdl" in finding(missing)[2]
+    remote = missing.replace("gone.wsdl", "http://127.0.0.1:9/x.wsdl")
+    assert "not fetched" in finding(remote)[2]
+    assert "does not hold together" in finding(wsdl(schema(STRING)).replace('type="w:P"', 'type="w:Z"'))[2]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_contract("/nowhere/at/all.wsdl")
+
+
+def test_schemas_in_many_files() -> None:
+    main = '<xs:include schemaLocation="chameleon.xsd"/><xs:import namespace="urn:o" schemaLocation=".\\other.xsd"/>' + root(
+        '<xs:sequence><xs:element name="code" type="t:Code"/><xs:element ref="o:x" xmlns:o="urn:o"/></xs:sequence>'
+    )
+    chameleon = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:simpleType name="Code"><xs:restriction base="Base"/></xs:simpleType><xs:simpleType name="Base"><xs:restriction base="xs:string"><xs:length value="2"/></xs:restriction></xs:simpleType></xs:schema>'
+    other = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:o="urn:o" xmlns:t="urn:t" targetNamespace="urn:o"><xs:import namespace="urn:o" schemaLocation="other.xsd"/><xs:element name="x" type="xs:int"/></xs:schema>'
+    found = read(wsdl(schema(main)), chameleon_xsd=chameleon, other_xsd=other)
+    codec = compile_operation(found, found.operation("echo"))
+    assert codec.decode(codec.encode({"code": "ab", "x": 1})) == {"code": "ab", "x": 1}
+
+
+def test_redefinition() -> None:
+    original = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t" xmlns:t="urn:t" elementFormDefault="qualified"><xs:complexType name="C"><xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence></xs:complexType><xs:group name="G"><xs:sequence><xs:element name="g" type="xs:int"/></xs:sequence></xs:group><xs:element name="Root" type="t:C"/></xs:schema>'
+    change = '<xs:redefine schemaLocation="a.xsd"><xs:complexType name="C"><xs:complexContent><xs:extension base="t:C"><xs:sequence><xs:element name="b" type="xs:int"/><xs:group ref="t:G"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType><xs:group name="G"><xs:sequence><xs:group ref="t:G"/><xs:element name="h" type="xs:int"/></xs:sequence></xs:group></xs:redefine>'
+    found = read(wsdl(schema(change)), a_xsd=original)
+    codec = compile_operation(found, found.operation("echo"))
+    value = {"a": 1, "b": 2, "g": 3, "h": 4}
+    assert codec.decode(codec.encode(value)) == value
+
+
+def test_wsdls_that_import_each_other() -> None:
+    text = wsdl(schema(STRING))
+    service = text[text.index("<service") : text.index("</definitions>")]
+    head = text[: text.index("<types>")]
+    outer = f'{head}<import namespace="urn:w" location="inner.wsdl"/><import namespace="urn:t" location="types.xsd"/>{service}</definitions>'
+    inner = text.replace(service, "").replace(schema(STRING), "").replace("<types>", '<import namespace="urn:w" location="service.wsdl"/><types>')
+    found = read(outer, inner_wsdl=inner, types_xsd=schema(STRING))
+    assert [operation.name for operation in found.operations] == ["echo"]
+    reversed_ = read(inner.replace("service.wsdl", "outer.wsdl"), outer_wsdl=outer.replace("inner.wsdl", "service.wsdl"), types_xsd=schema(STRING))
+    assert [operation.name for operation in reversed_.operations] == ["echo"]
+
+
+def test_both_soap_versions_in_one_file() -> None:
+    found = read_contract(Path(__file__).parents[3] / "gateway/demo/erp/contracts/procurement.wsdl")
+    assert sorted({operation.version for operation in found.operations}) == ["1.1", "1.2"]
+    assert not found.not_offered
+
+
+def test_a_url_is_read_through_the_operators_own_fetch_and_only_from_there() -> None:
+    main = '<xs:include schemaLocation="types/a.xsd"/><xs:import namespace="urn:far" schemaLocation="http://elsewhere.example/x.xsd"/>'
+    files = {"http://erp.example/s?wsdl": wsdl(schema(main)).encode(), "http://erp.example/types/a.xsd": schema(STRING).encode()}
+    asked: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        asked.append(url)
+        return files[url]
+
+    found = read_contract("http://erp.example/s?wsdl", fetch=fetch)
+    assert [operation.name for operation in found.operations] == ["echo"]
+    assert asked == list(files)
+    with pytest.raises(ConfigError, match="no fetching is configured"):
+        read_contract("http://erp.example/s?wsdl")
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:9/a.xsd", "file:///etc/passwd", "/etc/passwd", "C:\\\\a.xsd", "ftp://x/a.xsd", "gopher://x"])
+def test_schemas_elsewhere_are_not_read_and_the_operation_says_so(location: str, no_network: None) -> None:
+    text = wsdl(f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:import namespace="urn:t" schemaLocation="{location}"/></xs:schema>')
+    (reason,) = reasons(text)
+    assert "not fetched" in reason or "only relative ones are read" in reason
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        "<!DOCTYPE definitions>",
+        '<!DOCTYPE d SYSTEM "http://127.0.0.1:9/x.dtd">',
+        '<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>',
+        '<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_document_types_are_refused(prolog: str, encoding: str, tmp_path: Path, no_network: None) -> None:
+    path = tmp_path / "x.wsdl"
+    path.write_bytes((prolog + wsdl(schema(STRING))).encode(encoding))
+    with pytest.raises(ConfigError, match="DOCTYPE|well-formed"):
+        read_contract(path)
+
+
+def test_hostile_files_are_refused_quickly(no_network: None, tmp_path: Path) -> None:
+    files = sorted(corpus("security/defusedxml").rglob("*.xml"))
+    assert files
+    codec = compile_operation(contract(STRING), contract(STRING).operation("echo"))
+    start = time.perf_counter()
+    for file in files:
+        with pytest.raises(ConfigError):
+            read_contract(file)
+        with pytest.raises(Exception, match="answer") as caught:
+            codec.decode(file.read_bytes())
+        assert type(caught.value).__name__ == "BadAnswer"
+    assert time.perf_counter() - start < 5
+
+
+def bound_operations(path: Path) -> int:
+    """SOAP binding operations of one file, counted without any of the code under test; each port of a binding counts."""
+    tree = etree.parse(str(path))
+    total = 0
+    ports = [port.get("binding", "").rpartition(":")[2] for port in tree.iter(f"{WSDL}port")]
+    for binding in tree.iter(f"{WSDL}binding"):
+        if any(child.tag in SOAP for child in binding):
+            total += len(binding.findall(f"{WSDL}operation")) * max(1, ports.count(str(binding.get("name"))))
+    return total
+
+
+def test_every_contract_of_the_corpora_compiles_or_says_why(no_network: None) -> None:
+    files = sorted(corpus("soap").rglob("*.wsdl"))
+    assert len(files) > 150
+    offered = 0
+    for file in files:
+        try:
+            found = read_contract(file)
+        except ConfigError as error:
+            assert all(f.what and f.remedy for f in error.findings)
+            continue
+        assert all(refused.reason for refused in found.not_offered)
+        if b"import" not in file.read_bytes():
+            assert len(found.operations) + len(found.not_offered) == bound_operations(file), file
+        for operation in found.operations:
+            compile_operation(found, operation)
+            request_schema(found, operation)
+            answer_schema(found, operation)
+            fault_schemas(found, operation)
+            offered += 1
+    assert offered > 130
+
+
+def test_answers_of_the_corpora_are_values_or_problems() -> None:
+    codec = compile_operation(contract(STRING), contract(STRING).operation("echo"))
+    for file in sorted(corpus("soap").rglob("*.xml")):
+        with pytest.raises(Exception, match="") as caught:
+            codec.decode(file.read_bytes())
+        assert type(caught.value).__module__ == "gateway.errors", file
+
+
+def test_a_large_number_of_rows_takes_linear_time() -> None:
+    body = root('<xs:choice maxOccurs="unbounded"><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:int"/></xs:choice>')
+    found = contract(body)
+    codec = compile_operation(found, found.operation("echo"))
+    value = {"$items": [{"a": 1}, {"b": 2}] * 50_000}
+    start = time.perf_counter()
+    assert codec.decode(codec.encode(value)) == value
+    assert time.perf_counter() - start < 5
+    assert codec.decode(envelope("<t:Root><t:a>1</t:a></t:Root>")) == {"$items": [{"a": 1}]}

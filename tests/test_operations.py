@@ -1,0 +1,104 @@
+"""What a route entry names and what it gets; what is not there is a finding at its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.deployment import read_deployment
+from gateway.errors import ConfigError
+from gateway.runtime import check_stores
+from gateway.snapshot import Snapshot, build
+from gateway.stages.prepare import Prepare
+from gateway.upstreams.rest import PassThrough, RestOperation
+from gateway.upstreams.soap import SoapOperation
+from tests.support import copy_deployment
+
+
+def built(path: Path) -> Snapshot:
+    return build(read_deployment(path), check_stores(path))
+
+
+def change(path: Path, file: str, old: str, new: str) -> None:
+    target = path.parent / file
+    assert old in target.read_text()
+    target.write_text(target.read_text().replace(old, new))
+
+
+def errors(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as wrong:
+        built(path)
+    return [str(finding) for finding in wrong.value.findings]
+
+
+def test_each_kind_of_route_ends_in_its_kind_of_operation(tmp_path: Path) -> None:
+    snapshot = built(copy_deployment(tmp_path))
+    kinds = {route.operation: type(route.call) for route in snapshot.routes}
+    assert kinds["payments.create"] is SoapOperation
+    assert kinds["stock.get"] is PassThrough
+    assert kinds["sales-orders.list"] is RestOperation
+    reads = {route.operation: stage.reads for route in snapshot.routes for stage in route.stages if isinstance(stage, Prepare)}
+    assert (reads["payments.create"], reads["payments.get"], reads["stock.get"]) == ("json", "parameters", "nothing")
+
+
+def test_a_soap_operation_without_field_tables_takes_the_contract_as_it_is(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "routes/payments.yaml", "    request: payment-key\n    answer: payment\n", "")
+    change(path, "routes/payments.yaml", "/payments/{number}", "/payments/{BELNR}")
+    route = next(route for route in built(path).routes if route.operation == "payments.get")
+    schema = route.call.request_schema()
+    assert schema is not None
+    assert "BELNR" in str(schema)
+
+
+def test_a_call_of_a_rest_upstream_needs_method_and_path(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "routes/stock.yaml", "call: GET /inventory/items/{sku}", "call: items")
+    assert errors(path) == [
+        "routes/stock.yaml:8: 'call' is 'items', and inventory is a REST upstream; write METHOD /path, such as GET /items/{sku}"
+    ]
+
+
+def test_a_parameter_the_path_does_not_have_is_found(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "routes/stock.yaml", "/inventory/items/{sku}", "/inventory/items/{number}")
+    assert errors(path)[0].startswith("routes/stock.yaml:8: 'call' needs {number}")
+
+
+def test_two_operations_on_one_path_are_found(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "routes/sales-orders.yaml", "get: /sales-orders", "get: /reports/finance")
+    assert any("has the same method and path as" in error for error in errors(path))
+
+
+def test_an_identity_header_can_never_be_forwarded(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "    timeout: 5s", "    timeout: 5s\n    forward: [X-Forwarded-For]")
+    assert any("'X-Forwarded-For' may never pass" in error for error in errors(path))
+
+
+def test_a_service_or_port_the_wsdl_does_not_have_is_found(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "contracts/finance.wsdl", "contracts/finance.wsdl\n    port: FinanceSoap13")
+    assert any("no port 'FinanceSoap13'; did you mean 'FinanceSoap11'?" in error for error in errors(path))
+
+
+def test_a_wsdl_at_a_url_nobody_serves_is_found(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "gateway/demo/erp/contracts/finance.wsdl", "http://127.0.0.1:9/finance?wsdl")
+    assert any("http://127.0.0.1:9/finance?wsdl: it cannot be fetched" in error for error in errors(path))
+
+
+def test_an_example_that_does_not_come_out_is_found(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "transformers/payments.yaml", 'LIFNR: "00004711", NAME1', 'LIFNR: "4711", NAME1')
+    assert any(error.startswith("transformers/payments.yaml:") for error in errors(path))
+
+
+def test_the_other_soap_version_is_one_line_away(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "contracts/procurement.wsdl", "contracts/procurement.wsdl\n    port: ProcurementSoap11")
+    route = next(route for route in built(path).routes if route.operation == "purchase-orders.create")
+    assert isinstance(route.call, SoapOperation)
+    assert route.call.codec.content_type.startswith("text/xml")

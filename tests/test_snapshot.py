@@ -1,0 +1,87 @@
+"""A snapshot is one consistent reading of the files, with deny by default built in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.deployment import read_deployment
+from gateway.errors import ConfigError, NotFound
+from gateway.exchange import Exchange, Principal, Request
+from gateway.pipeline import Phase
+from gateway.policy.oracle import Difference
+from gateway.runtime import check_stores
+from gateway.snapshot import build
+from tests.support import copy_deployment
+
+
+class Nothing:
+    async def read(self) -> bytes:
+        return b""
+
+    def chunks(self):  # type: ignore[no-untyped-def]
+        raise AssertionError
+
+
+def test_every_route_identifies_and_authorises_before_anything_else(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    snapshot = build(read_deployment(path), check_stores(path))
+    for route in snapshot.routes:
+        phases = [stage.phase for stage in route.stages]
+        assert phases == sorted(phases)
+        assert phases[:3] == [Phase.OBSERVE, Phase.IDENTIFY, Phase.ACCESS]
+
+
+def test_only_a_public_route_lets_strangers_in(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    route = tmp_path / "routes/stock.yaml"
+    route.write_text(route.read_text() + "    public: true\n")
+    snapshot = build(read_deployment(path), check_stores(path))
+    public = {r.operation for r in snapshot.routes if Phase.IDENTIFY not in {stage.phase for stage in r.stages}}
+    assert public == {"stock.get"}
+
+
+def test_a_deployment_where_nobody_can_prove_who_they_are_is_refused(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    text = path.read_text()
+    start, end = text.index("identity:"), text.index("upstreams:")
+    path.write_text(text[:start] + text[end:])
+    satellites = tmp_path / "policies/satellites.yaml"
+    satellites.write_text(satellites.read_text().replace("demo_secret: true", "demo_secret: true"))
+    with pytest.raises(ConfigError) as wrong:
+        build(read_deployment(path), check_stores(path))
+    assert "nobody can prove who they are" in str(wrong.value)
+
+
+def test_a_policy_casbin_reads_otherwise_never_goes_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = copy_deployment(tmp_path)
+    difference = Difference(Principal("wms", "demo"), "stock.get", "v1", True, False)
+    monkeypatch.setattr("gateway.snapshot.compare_with_casbin", lambda *_, **__: [difference])
+    with pytest.raises(ConfigError, match=r"decided otherwise by Casbin for wms calling stock\.get@v1"):
+        build(read_deployment(path), check_stores(path))
+
+
+async def test_what_fits_no_route_still_gets_an_id_and_a_problem(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    snapshot = build(read_deployment(path), check_stores(path))
+    exchange = Exchange(Request("GET", "/api/v1/x", "", [], Nothing()), "", "none", "", {})
+    reply = await snapshot.refuse(NotFound())(exchange)
+    assert reply.status == 404
+    assert dict(reply.headers)[b"x-request-id"] == exchange.id.encode()
+
+
+def test_the_digest_follows_the_files(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    first = build(read_deployment(path), check_stores(path)).digest
+    assert build(read_deployment(path), check_stores(path)).digest == first
+    route = tmp_path / "routes/stock.yaml"
+    route.write_text(route.read_text() + "# a comment\n")
+    assert build(read_deployment(path), check_stores(path)).digest != first
+
+
+def test_versions_are_in_their_natural_order(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    route = tmp_path / "routes/stock.yaml"
+    route.write_text(route.read_text().replace("resource: stock", "resource: stock\nversions: [v10, v2, v1]"))
+    assert build(read_deployment(path), check_stores(path)).versions == ("v1", "v2", "v10")

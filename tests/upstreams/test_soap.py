@@ -1,0 +1,198 @@
+"""SOAP operations: errors in the satellite's terms, faults under the status of their route, nothing of the ERP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import (
+    BadAnswer,
+    FaultClient,
+    FaultServer,
+    FieldError,
+    Problem,
+    Refused,
+    RefusedConflict,
+    RefusedMissing,
+    Unprocessable,
+)
+from gateway.exchange import Exchange, Headers, Outgoing, Request
+from gateway.upstreams.soap import SoapOperation, request_headers
+from gateway.upstreams.table import Table
+
+XML: Headers = [(b"content-type", b"Text/XML; charset=utf-8")]
+
+
+class FakeCodec:
+    content_type = "text/xml; charset=utf-8"
+    headers: Headers = [(b"soapaction", b'"x"')]  # noqa: RUF012
+
+    def __init__(self, outcome: Any = None) -> None:
+        self.outcome = outcome
+
+    def encode(self, value: object) -> bytes:
+        if isinstance(value, dict) and "BAD" in value:
+            raise Unprocessable("No.", errors=[FieldError("/BAD", "is wrong")])
+        return repr(value).encode()
+
+    def decode(self, envelope: bytes) -> object:
+        if isinstance(self.outcome, Problem):
+            raise self.outcome
+        return self.outcome
+
+
+class FakeIncoming:
+    def __init__(self, status: int, headers: Headers, data: bytes) -> None:
+        self.status, self.headers, self.data = status, headers, data
+
+    async def read(self) -> bytes:
+        return self.data
+
+
+class FakeClient:
+    def __init__(self, status: int = 200, headers: Headers = XML, data: bytes = b"<x/>") -> None:
+        self.answer = FakeIncoming(status, headers, data)
+
+    async def send(self, outgoing: Outgoing, *, timeout: float | None = None) -> Any:
+        return self.answer
+
+
+class UpperCase:
+    def __call__(self, value: Any) -> object:
+        return {name.upper(): inner for name, inner in value.items()}
+
+    def pointer(self, erp_pointer: str) -> str:
+        return erp_pointer.lower()
+
+    def schema(self) -> dict[str, Any]:
+        return {"title": "mapped"}
+
+
+class LowerCase:
+    def __call__(self, value: Any) -> object:
+        return {name.lower(): inner for name, inner in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        return {"title": "answered"}
+
+
+def operation(client: Any = None, outcome: Any = None, table: Table | None = None, **settings: Any) -> SoapOperation:
+    codec: Any = FakeCodec(outcome)
+    return SoapOperation(codec, client or FakeClient(), "/soap", table or Table(), **settings)
+
+
+def call(value: object) -> Exchange:
+    nothing: Any = None
+    return Exchange(Request("POST", "/", "", [], nothing), "req-1", "r.o", "v1", {}, trace=b"00-a-b-01", value=value)
+
+
+def outgoing() -> Outgoing:
+    return Outgoing("POST", "/", [])
+
+
+def test_a_request() -> None:
+    out = operation(headers=request_headers(FakeCodec(), [(b"authorization", b"Basic x")])).prepare(call({"a": 1}))  # type: ignore[arg-type]
+    assert (out.method, out.target, out.body, out.safe) == ("POST", "/soap", b"{'a': 1}", False)
+    assert out.headers == [
+        (b"content-type", b"text/xml; charset=utf-8"),
+        (b"accept", b"text/xml, application/soap+xml"),
+        (b"soapaction", b'"x"'),
+        (b"authorization", b"Basic x"),
+        (b"x-request-id", b"req-1"),
+        (b"traceparent", b"00-a-b-01"),
+    ]
+
+
+def test_a_mapped_and_a_coerced_request() -> None:
+    assert operation(table=Table(UpperCase())).prepare(call({"a": 1})).body == b"{'A': 1}"
+    assert operation(coerce=lambda value: [value]).prepare(call("7")).body == b"['7']"
+
+
+@pytest.mark.parametrize(("table", "pointer"), [(Table(UpperCase()), "/bad"), (Table(), "/BAD")])
+def test_a_contracts_error_is_told_in_the_satellites_terms(table: Table, pointer: str) -> None:
+    with pytest.raises(Unprocessable) as caught:
+        operation(table=table).prepare(call({"BAD": 1}))
+    assert (caught.value.detail, caught.value.errors) == ("No.", (FieldError(pointer, "is wrong"),))
+
+
+async def test_an_answer() -> None:
+    reply = await operation(outcome={"A": 1}, status=201).send(outgoing())
+    assert (reply.status, reply.value) == (201, {"A": 1})
+    mapped = await operation(outcome={"A": 1}, table=Table(None, LowerCase())).send(outgoing())
+    assert mapped.value == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", [b"text/xml", b"application/soap+xml; action=x", b"application/xml"])
+async def test_media_types_of_soap(kind: bytes) -> None:
+    assert (await operation(FakeClient(200, [(b"x", b"y"), (b"content-type", kind)]), {}).send(outgoing())).value == {}
+
+
+def fault(name: str) -> Refused:
+    return Refused("It is gone.", extensions={"fault": {"code": "soap:Server", "detail": {name: {"id": "7"}}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "faults", "kind", "status"),
+    [
+        ("NotFound", {"NotFound": 404}, RefusedMissing, 404),
+        ("NotFound", {"NotFound": 409}, RefusedConflict, 409),
+        ("Other", {"NotFound": 404}, Refused, 422),
+        ("NotFound", None, Refused, 422),
+    ],
+)
+async def test_a_declared_fault(name: str, faults: Any, kind: type[Problem], status: int) -> None:
+    for http in (200, 400, 500):
+        with pytest.raises(kind) as caught:
+            await operation(FakeClient(http), fault(name), faults=faults).send(outgoing())
+        assert (caught.value.status, caught.value.detail) == (status, "It is gone.")
+        assert caught.value.extensions == fault(name).extensions
+
+
+@pytest.mark.parametrize("extensions", [{}, {"fault": "x"}, {"fault": {"detail": "x"}}, {"fault": {"detail": None}}])
+async def test_a_fault_without_detail_is_422(extensions: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        await operation(FakeClient(500), Refused("No.", extensions=extensions), faults={"NotFound": 404}).send(outgoing())
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize("problem", [FaultClient("a"), FaultServer("b"), BadAnswer("c")])
+async def test_other_outcomes_of_decoding_stay_what_they_are(problem: Problem) -> None:
+    with pytest.raises(type(problem)) as caught:
+        await operation(FakeClient(500), problem).send(outgoing())
+    assert caught.value is problem
+
+
+HTML: Headers = [(b"content-type", b"text/html")]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "data", "kind", "retryable"),
+    [
+        (502, HTML, b"<html>10.0.0.7</html>", FaultServer, True),
+        (200, HTML, b"<html>10.0.0.7</html>", BadAnswer, False),
+        (302, [], b"10.0.0.7", BadAnswer, False),
+        (200, XML, b"", BadAnswer, False),
+        (500, XML, b"", FaultServer, True),
+        (500, XML, b"<ok/>", BadAnswer, False),
+        (401, HTML, b"10.0.0.7", FaultServer, True),
+        (403, XML, b"<x>10.0.0.7</x>", FaultServer, True),
+        (429, HTML, b"10.0.0.7", FaultServer, True),
+    ],
+)
+async def test_what_is_no_answer(status: int, headers: Headers, data: bytes, kind: type[Problem], retryable: bool) -> None:
+    with pytest.raises(kind) as caught:
+        await operation(FakeClient(status, headers, data), {}).send(outgoing())
+    assert (caught.value.status, caught.value.retryable) == (502, retryable)
+    assert "10.0.0.7" not in str(caught.value.document())
+
+
+def test_schemas_are_the_tables_or_the_contracts() -> None:
+    contract = Table(None, None, lambda: {"title": "in"}, lambda: {"title": "out"})
+    assert (operation(table=contract).request_schema(), operation(table=contract).answer_schema()) == (
+        {"title": "in"},
+        {"title": "out"},
+    )
+    mapped = Table(UpperCase(), LowerCase())
+    assert operation(table=mapped).request_schema() == {"title": "mapped"}
+    assert operation(table=mapped).answer_schema() == {"title": "answered"}
