@@ -14,7 +14,7 @@ log = structlog.get_logger()
 KINDS = (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd")
 
 
-def _relevant(change: Change, path: str) -> bool:
+def _relevant(_: Change, path: str) -> bool:
     return path.endswith(KINDS)
 
 

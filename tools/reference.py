@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -95,9 +95,14 @@ def problem_types() -> Iterator[type[errors.Problem]]:
 
 def problems() -> str:
     rows = [
-        (str(kind.status), f"`{kind.slug}`", kind.title, kind.origin, "yes" if kind.retryable else "no") for kind in problem_types()
+        (str(kind.status), f"`{kind.slug}`", kind.title, kind.origin, "yes" if kind.retryable else "no")
+        for kind in problem_types()
     ]
     return _table(("status", "type `urn:erp-gateway:problem:…`", "title", "origin", "retryable"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -141,7 +146,7 @@ def _command_default(parameter: Any) -> str:
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 

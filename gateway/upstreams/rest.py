@@ -25,7 +25,7 @@ WHOLE = 64 * 1024
 """A pass-through answer of at most this size is read whole: one write to the satellite instead of several."""
 
 OWN = frozenset({b"traceparent", b"x-request-id"})
-_ANSWERED_HERE = OWN | {b"tracestate", b"ratelimit", b"ratelimit-policy"}
+_ANSWERED_HERE = OWN | {b"date", b"tracestate", b"ratelimit", b"ratelimit-policy"}
 _JSON: Headers = [(b"content-type", b"application/json")]
 _ACCEPT: Headers = [(b"accept", b"application/json, application/problem+json")]
 _UNSAFE = re.compile(r"[/\\%;?#\x00-\x1f\x7f\ud800-\udfff]")

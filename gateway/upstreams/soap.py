@@ -29,7 +29,9 @@ class Codec(Protocol):
 
     def encode(self, value: object) -> bytes: ...
 
-    def decode(self, envelope: bytes) -> object: ...
+    def decode(self, envelope: bytes) -> object:
+        """The answer's value. Raises ``BadAnswer`` for no bytes at all, except where the contract's operation is one-way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class SoapOperation:
     async def send(self, outgoing: Outgoing) -> Reply:
         incoming = await self.client.send(outgoing, timeout=self.timeout)
         data = await incoming.read()
+        if not data and incoming.status < 300:
+            self.codec.decode(data)
+            return Reply(202)
         _require_envelope(incoming, data)
         try:
             value = self.codec.decode(data)

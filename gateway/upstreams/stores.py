@@ -128,7 +128,7 @@ class Contracts:
 def _digest(wsdl: Path) -> str:
     """Of everything beside and below the WSDL that could be part of it."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in wsdl.parent.rglob("*") if p.suffix in (".wsdl", ".xsd", ".xml")):
+    for path in sorted(p for p in wsdl.parent.rglob("*") if p.suffix in (".wsdl", ".xsd", ".xml") and p.is_file()):
         digest.update(str(path).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

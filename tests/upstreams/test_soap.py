@@ -17,7 +17,7 @@ from gateway.errors import (
     RefusedMissing,
     Unprocessable,
 )
-from gateway.exchange import Exchange, Headers, Outgoing, Request
+from gateway.exchange import ABSENT, Exchange, Headers, Outgoing, Request
 from gateway.upstreams.soap import SoapOperation, request_headers
 from gateway.upstreams.table import Table
 
@@ -37,6 +37,8 @@ class FakeCodec:
         return repr(value).encode()
 
     def decode(self, envelope: bytes) -> object:
+        if not envelope and self.outcome is not None:
+            raise BadAnswer("There is no answer.")
         if isinstance(self.outcome, Problem):
             raise self.outcome
         return self.outcome
@@ -121,6 +123,12 @@ async def test_an_answer() -> None:
     assert (reply.status, reply.value) == (201, {"A": 1})
     mapped = await operation(outcome={"A": 1}, table=Table(None, LowerCase())).send(outgoing())
     assert mapped.value == {"a": 1}
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_the_empty_answer_of_a_one_way_operation(status: int) -> None:
+    reply = await operation(FakeClient(status, [], b""), outcome=None).send(outgoing())
+    assert (reply.status, reply.value, reply.body) == (202, ABSENT, b"")
 
 
 @pytest.mark.parametrize("kind", [b"text/xml", b"application/soap+xml; action=x", b"application/xml"])

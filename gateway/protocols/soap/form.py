@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gateway.protocols.soap.lexical import QUALIFIED
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     Attribute,
     ComplexType,
-    Contract,
     Element,
     ElementUse,
     Group,
@@ -327,6 +327,8 @@ def obstacle(
         type = types.get(key)
         if type is None:
             return broken.get(key, f"type {key} cannot be built")
+        if any(_hides_qname(simple, inner) for simple, inner in _texts(type)):
+            return f"a QName stands in a list, a union or simple content of {key}"
         if isinstance(type, ComplexType) and type.abstract and not derived.get(key):
             return f"type {key} is abstract and nothing is derived from it"
         if isinstance(type, ComplexType) and type.name and type.name.startswith("{http://schemas.xmlsoap.org/soap/encoding/}"):
@@ -334,5 +336,17 @@ def obstacle(
     return ""
 
 
-def type_of(contract: Contract, element: Element) -> Type:
-    return contract.types[element.type]
+def _texts(type: Type) -> Iterator[tuple[SimpleType, bool]]:
+    """The simple types a type consists of, and whether each is the content of a complex one."""
+    if isinstance(type, SimpleType):
+        yield type, False
+        return
+    if type.simple is not None:
+        yield type.simple, True
+    yield from ((attribute.type, False) for attribute in type.attributes)
+
+
+def _hides_qname(type: SimpleType, inner: bool) -> bool:
+    """Whether a QName, whose prefix has to be declared beside it, stands where that cannot be done."""
+    parts = (*type.members, *((type.item,) if type.item else ()))
+    return (inner and type.builtin in QUALIFIED) or any(_hides_qname(part, True) for part in parts)

@@ -240,6 +240,7 @@ class _Describer:
     def _choice(self, block: Block) -> Schema:
         every = list(keys(block))
         options: list[Schema] = []
+        alone = not any(isinstance(child, Block) for child in block.nodes)
         for child in block.nodes:
             own = list(keys(child))
             required, constraints = self._rules(child) if isinstance(child, Block) else ([child.key], [])
@@ -247,7 +248,7 @@ class _Describer:
             if constraints:
                 option["allOf"] = constraints
             others = [key for key in every if key not in own]
-            if others and (len(own) > 1 or not required):
+            if others and not alone:
                 option["not"] = _some(others)
             options.append(option)
         if nullable(block):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from xml.etree import ElementTree
 
 from gateway.protocols.soap import leaves, lexical
 from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, nullable
@@ -48,6 +49,8 @@ class _End:
 
 
 END = _End()
+BARE = ElementTree.Element("a").__sizeof__()
+"""The size of an element without attributes and children: one test for both. lxml's nodes have another and are read exactly."""
 
 
 def shown(node: Any) -> str:
@@ -112,6 +115,7 @@ class ReaderCompiler:
             is_nil=is_nil,
             check_attributes=check_attributes,
             END=END,
+            BARE=BARE,
             NIL=NIL,
             TYPE=TYPE,
         )
@@ -146,7 +150,11 @@ class ReaderCompiler:
             return self._leaf(lines, type, element.default or element.fixed, c)
         call = self._type_function(element.type)
         nil = self._program.object(_nil_reader(form_of(type)))
-        lines.add(f"if {c}.keys() and is_nil({c}): v = {nil}({c})")
+        if key_is_concrete(type):
+            lines.add(f"if not {c}.keys(): v = {self._exact_function(element.type)}({c}, d)")
+            lines.add(f"elif is_nil({c}): v = {nil}({c})")
+        else:
+            lines.add(f"if is_nil({c}): v = {nil}({c})")
         lines.add(f"else: v = {call}({c}, d)")
         return "v"
 
@@ -157,7 +165,7 @@ class ReaderCompiler:
         if usual == "":
             lines.add(f"v = {exact}({c})")
         else:
-            lines.add(f"if v is None or len({c}) or {c}.keys(){f' or ({test})' if test else ''}: v = {exact}({c})")
+            lines.add(f"if v is None or {c}.__sizeof__() != BARE{f' or ({test})' if test else ''}: v = {exact}({c})")
             if usual != "v":
                 lines.add(f"else: v = {usual}")
         return "v"

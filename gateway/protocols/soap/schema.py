@@ -74,7 +74,7 @@ class Schema:
         return self._declaration(component, name, f"{name}@")
 
     def all_elements(self) -> dict[str, Element]:
-        """Every global element that can be resolved, for wildcards; every named type is built along with them, for ``xsi:type``."""
+        """Every global element that can be resolved, for wildcards; and every named type is built, for ``xsi:type``."""
         for name, _ in self._components.all("type"):
             self._reference(name)
         found = {}
@@ -148,7 +148,7 @@ class Schema:
 
     def _reference(self, name: str) -> str:
         """A named type's key, built now if it is built in, queued otherwise."""
-        if name in self.types or name in self._building:
+        if name in self.types or name in self._building or name in self.broken:
             return name
         if namespace(name) == XSD:
             self.types[name] = self._builtin(name)
@@ -248,7 +248,7 @@ class Schema:
             inner = self._simple(component.at(inline))
         if inner is None:
             raise Unresolved("simple content is derived from a type without text")
-        return inner if extends else replace(inner, name=None, facets=_facets(inner.facets, component.node))
+        return inner if extends else _checked(replace(inner, name=None, facets=_facets(inner.facets, component.node)))
 
     def _simple(self, component: Component) -> SimpleType:
         node = component.node
@@ -256,8 +256,7 @@ class Schema:
         for child in children(node, f"{{{XSD}}}restriction", f"{{{XSD}}}list", f"{{{XSD}}}union"):
             built = getattr(self, "_by_" + local(str(child.tag)))(component.at(child))
             result: SimpleType = replace(built, name=name if node.get("name") else None, documentation=documentation(node))
-            _check_patterns(result.facets)
-            return result
+            return _checked(result)
         raise Unresolved(f"simple type {name or 'without a name'} has no content")
 
     def _by_restriction(self, component: Component) -> SimpleType:
@@ -488,10 +487,13 @@ def _facets(base: Facets, node: Node) -> Facets:
     return replace(base, **values)  # type: ignore[arg-type]
 
 
-def _check_patterns(facets: Facets) -> None:
-    for alternatives in facets.patterns:
-        for pattern in alternatives:
-            try:
-                lexical.compile_pattern(pattern)
-            except ValueError as error:
-                raise Unresolved(str(error)) from error
+def _checked(type: SimpleType) -> SimpleType:
+    """The type, if its facets can be worked with."""
+    try:
+        lexical.writer(type)
+    except (ValueError, ArithmeticError) as error:
+        facts = type.facets
+        bounds = {name: getattr(facts, field) for name, field in _BOUNDS.items() if getattr(facts, field) is not None}
+        said = str(error) if "pattern" in str(error) else f"a facet is no {type.builtin}: {bounds or facts.enumeration}"
+        raise Unresolved(said) from error
+    return type

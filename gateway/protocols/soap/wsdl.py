@@ -147,7 +147,8 @@ class _Memory:
 
 
 def _without_schemas(documents: Documents, files: list[tuple[str, Node]]) -> dict[str, bytes]:
-    """Each WSDL with its types replaced by bare declarations of just the names that messages refer to."""
+    """Each WSDL without what zeep need not judge: its types are bare declarations of just the names that messages refer to,
+    and its bindings do not say how messages are laid out."""
     types = etree.Element(f"{{{WSDL}}}types")
     types.extend(_declarations(chain.from_iterable(root.iter(f"{{{WSDL}}}part") for _, root in files)))
     contents = {}
@@ -160,11 +161,20 @@ def _without_schemas(documents: Documents, files: list[tuple[str, Node]]) -> dic
                 clone.remove(node)
             else:
                 node.set("location", target)
-        for node in list(clone.iter(f"{{{WSDL}}}types", *(f"{{{space}}}header" for space in _SOAP))):
-            node.getparent().remove(node)  # type: ignore[union-attr]
+        _remove(children(clone, f"{{{WSDL}}}types"))
+        for binding in children(clone, f"{{{WSDL}}}binding"):
+            for operation in children(binding, f"{{{WSDL}}}operation"):
+                _remove(children(operation, *(f"{{{WSDL}}}{tag}" for tag in ("input", "output", "fault"))))
         clone.append(copy.deepcopy(types))
         contents[location] = etree.tostring(clone)
     return contents
+
+
+def _remove(nodes: Iterable[Node]) -> None:
+    for node in list(nodes):
+        parent = node.getparent()
+        if parent is not None:
+            parent.remove(node)
 
 
 def _declarations(parts: Iterable[Node]) -> list[Node]:
@@ -216,11 +226,14 @@ class _Reader:
         self.files, self.linked, self.schema = files, linked, schema
         self.wrappers: dict[str, ComplexType] = {}
         self.nodes: dict[tuple[str, str], Node] = {}
+        self.again: list[tuple[str, Node]] = []
         for _, root in self.files:
             space = root.get("targetNamespace") or ""
             for tag in ("binding", "portType", "message"):
                 for node in children(root, f"{{{WSDL}}}{tag}"):
-                    self.nodes.setdefault((tag, f"{{{space}}}{node.get('name')}"), node)
+                    name = f"{{{space}}}{node.get('name')}"
+                    if self.nodes.setdefault((tag, name), node) is not node and _soap_version(node):
+                        self.again.append((name, node))
 
     def operations(self) -> Iterator[Operation | NotOffered]:
         """Every operation of every SOAP binding, in the order of the files."""
@@ -232,8 +245,9 @@ class _Reader:
                     unused.pop(name, None)
                     yield from self._port(service, port, name)
         for name, binding in unused.items():
-            for node in children(binding, f"{{{WSDL}}}operation"):
-                yield NotOffered("", "", node.get("name") or "", f"no port of a service uses the binding {local(name)}")
+            yield from _not_offered(binding, f"no port of a service uses the binding {local(name)}")
+        for name, binding in self.again:
+            yield from _not_offered(binding, f"another binding has the name {local(name)} too")
 
     def _binding_name(self, port: Node) -> str:
         name = _qname(port, "binding") or ""
@@ -359,6 +373,10 @@ class _Reader:
             if operation.get("name") == node.get("name"):
                 return " ".join((operation.findtext(f"{{{WSDL}}}documentation") or "").split())
         return ""
+
+
+def _not_offered(binding: Node, reason: str) -> Iterator[NotOffered]:
+    return (NotOffered("", "", node.get("name") or "", reason) for node in children(binding, f"{{{WSDL}}}operation"))
 
 
 def _soap_space(node: Node) -> str:

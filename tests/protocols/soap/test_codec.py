@@ -1,8 +1,10 @@
+# ruff: noqa: E501  (a schema reads best on one line)
 """Envelopes as golden files, and the forms that soap-json rules give each construct."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -448,6 +450,27 @@ def test_qnames_are_clark_names() -> None:
     for value in ({"q": "{urn:x}name", "@k": "{urn:y}other"}, {"q": "bare"}, {"q": None}):
         assert round_trip(codec, value) == value
     assert errors(codec, {"q": "a b", "@k": "{x"}).keys() == {"/q", "/@k"}
+
+
+def test_naughty_strings_survive_or_are_refused() -> None:
+    root_ = os.environ.get("GATEWAY_CORPORA")
+    if not root_:
+        if os.environ.get("CI"):
+            pytest.fail("GATEWAY_CORPORA is not set")
+        pytest.skip("GATEWAY_CORPORA is not set")
+    strings = json.loads(next(Path(root_, "security/blns").rglob("blns.json")).read_bytes())
+    codec = codec_of(root('<xs:sequence><xs:element name="s" type="xs:string"/></xs:sequence><xs:attribute name="a"/>'))
+    carried = 0
+    for text in strings:
+        value = {"s": text, "@a": text}
+        try:
+            envelope_ = codec.encode(value)
+        except Unprocessable as problem:
+            assert "XML cannot carry" in problem.errors[0].detail  # noqa: PT017
+            continue
+        assert codec.decode(envelope_) == value
+        carried += 1
+    assert carried > 400
 
 
 # --- operations ------------------------------------------------------------------------------------------------------

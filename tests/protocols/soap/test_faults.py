@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a schema reads best on one line)
 """Faults become problems: declared ones with typed detail, others without anything of the ERP's inside."""
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ def problem(body: bytes, soap: str = "soap") -> Problem:
 
 
 def fault_11(code: str = "e:Server", text: str = "No.", detail: str = "", more: str = "") -> bytes:
-    return envelope(f"<e:Fault><faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}<detail>{detail}</detail></e:Fault>")
+    return envelope(
+        f"<e:Fault><faultcode>{code}</faultcode><faultstring>{text}</faultstring>{more}<detail>{detail}</detail></e:Fault>"
+    )
 
 
-def fault_12(code: str = "e:Receiver", reasons: str = '<e:Text xml:lang="en">No.</e:Text>', detail: str = "", more: str = "") -> bytes:
+def fault_12(
+    code: str = "e:Receiver", reasons: str = '<e:Text xml:lang="en">No.</e:Text>', detail: str = "", more: str = ""
+) -> bytes:
     body = f"<e:Fault><e:Code><e:Value>{code}</e:Value>{more}</e:Code><e:Reason>{reasons}</e:Reason><e:Role>urn:erp</e:Role><e:Detail>{detail}</e:Detail></e:Fault>"
     return envelope(body, space=ENVELOPE_12)
 
@@ -64,7 +69,14 @@ def test_a_soap_12_fault_keeps_subcodes_and_languages() -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [("e:Client", FaultClient), ("e:Client.Auth", FaultClient), ("e:Server", FaultServer), ("x:Own", FaultServer), ("", FaultServer), ("<![CDATA[ <b> ]]>", FaultServer)],
+    [
+        ("e:Client", FaultClient),
+        ("e:Client.Auth", FaultClient),
+        ("e:Server", FaultServer),
+        ("x:Own", FaultServer),
+        ("", FaultServer),
+        ("<![CDATA[ <b> ]]>", FaultServer),
+    ],
 )
 def test_an_undeclared_fault_blames_by_its_code(code: str, kind: type[Problem]) -> None:
     found = problem(fault_11(code, "Order is locked"))
@@ -118,5 +130,7 @@ def test_detail_that_needs_namespaces_is_read_again() -> None:
     body = BODY.replace('type="xs:decimal"', 'type="xs:QName"')
     found = contract(body, fault="Refused")
     with pytest.raises(Refused) as caught:
-        compile_operation(found, found.operation("echo")).decode(fault_11(detail="<t:Refused><t:code>a</t:code><t:limit>t:b</t:limit></t:Refused>"))
+        compile_operation(found, found.operation("echo")).decode(
+            fault_11(detail="<t:Refused><t:code>a</t:code><t:limit>t:b</t:limit></t:Refused>")
+        )
     assert caught.value.extensions["fault"]["detail"] == {"Refused": {"code": "a", "limit": "{urn:t}b"}}  # type: ignore[index]

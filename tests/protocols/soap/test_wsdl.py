@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a schema reads best on one line)
 """Which operations a contract offers: every one of every SOAP binding, or the reason why not."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, Finding, Problem
 from gateway.protocols.soap import answer_schema, compile_operation, fault_schemas, read_contract, request_schema
 from tests.protocols.soap.wsdls import contract, envelope, read, root, schema, wsdl
 
@@ -69,14 +70,29 @@ def test_an_operation_not_there_says_why() -> None:
     [
         (('use="literal"', 'use="encoded"'), "its input is encoded (use=encoded), not literal"),
         (("<input><soap:body", "<input><soap:other"), "its input has no soap:body"),
-        (('schemas.xmlsoap.org/soap/http"', 'schemas.xmlsoap.org/soap/smtp"'), "the transport http://schemas.xmlsoap.org/soap/smtp is not HTTP"),
+        (
+            ('schemas.xmlsoap.org/soap/http"', 'schemas.xmlsoap.org/soap/smtp"'),
+            "the transport http://schemas.xmlsoap.org/soap/smtp is not HTTP",
+        ),
         (('element="t:Root"', 'type="xs:string"'), "part p names a type where document style needs an element"),
-        (('<operation name="echo"><soap:', '<operation name="echo2"><soap:'), "its port type does not declare it, or a message it names does not exist"),
-        (('<input message="w:M"/><output message="w:M"/>', '<output message="w:M"/>'), "it has no input: the server calls, the client listens"),
+        (
+            ('<operation name="echo"><soap:', '<operation name="echo2"><soap:'),
+            "its port type does not declare it, or a message it names does not exist",
+        ),
+        (
+            ('<input message="w:M"/><output message="w:M"/>', '<output message="w:M"/>'),
+            "it has no input: the server calls, the client listens",
+        ),
         (('binding="w:B"', 'binding="w:C"'), "no port of a service uses the binding B"),
         (('style="document"', 'style="rpc"'), "part p names an element where RPC style needs a type"),
-        (("<input><soap:body", '<input><soap:header message="w:X" part="p" use="literal"/><soap:body'), "its header part p is not an element"),
-        (("<input><soap:body", '<input><soap:header message="w:M" part="p" use="encoded"/><soap:body'), "its header p is encoded, not literal"),
+        (
+            ("<input><soap:body", '<input><soap:header message="w:X" part="p" use="literal"/><soap:body'),
+            "its header part p is not an element",
+        ),
+        (
+            ("<input><soap:body", '<input><soap:header message="w:M" part="p" use="encoded"/><soap:body'),
+            "its header p is encoded, not literal",
+        ),
     ],
 )
 def test_what_cannot_be_offered_says_exactly_why(change: tuple[str, str], reason: str) -> None:
@@ -126,13 +142,16 @@ def test_files_that_cannot_be_read_are_named_with_their_line() -> None:
     text = wsdl(schema('<xs:include schemaLocation="gone.xsd"/>' + STRING))
     assert finding(text)[2].endswith("gone.xsd cannot be read (No such file or directory)")
     assert finding(wsdl(schema('\n\n<xs:include schemaLocation="a.xsd"/>')), a_xsd="<x>")[:2] == ("a.xsd", 1)
-    assert finding(wsdl(schema('\n\n<xs:include schemaLocation="a.xsd"/>')), a_xsd="<x/>")[1:] == (5, "a.xsd is not an XML schema")
+    assert finding(wsdl(schema('\n\n<xs:include schemaLocation="a.xsd"/>')), a_xsd="<x/>")[1:] == (
+        5,
+        "a.xsd is not an XML schema",
+    )
     other = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o"/>'
     assert "another target namespace" in finding(wsdl(schema('<xs:include schemaLocation="a.xsd"/>')), a_xsd=other)[2]
     assert finding("<definitions/>")[2].startswith("this is no WSDL")
     assert finding('<description xmlns="http://www.w3.org/ns/wsdl"/>')[2] == "this is WSDL 2.0"
     assert "not well-formed" in finding("<a")[2]
-    assert "no name" in finding(wsdl(schema('<xs:complexType/>')))[2]
+    assert "no name" in finding(wsdl(schema("<xs:complexType/>")))[2]
     missing = wsdl(schema(STRING)).replace("<types>", '<import namespace="urn:q" location="gone.wsdl"/><types>')
     assert "gone.wsdl" in finding(missing)[2]
     remote = missing.replace("gone.wsdl", "http://127.0.0.1:9/x.wsdl")
@@ -167,10 +186,18 @@ def test_wsdls_that_import_each_other() -> None:
     service = text[text.index("<service") : text.index("</definitions>")]
     head = text[: text.index("<types>")]
     outer = f'{head}<import namespace="urn:w" location="inner.wsdl"/><import namespace="urn:t" location="types.xsd"/>{service}</definitions>'
-    inner = text.replace(service, "").replace(schema(STRING), "").replace("<types>", '<import namespace="urn:w" location="service.wsdl"/><types>')
+    inner = (
+        text.replace(service, "")
+        .replace(schema(STRING), "")
+        .replace("<types>", '<import namespace="urn:w" location="service.wsdl"/><types>')
+    )
     found = read(outer, inner_wsdl=inner, types_xsd=schema(STRING))
     assert [operation.name for operation in found.operations] == ["echo"]
-    reversed_ = read(inner.replace("service.wsdl", "outer.wsdl"), outer_wsdl=outer.replace("inner.wsdl", "service.wsdl"), types_xsd=schema(STRING))
+    reversed_ = read(
+        inner.replace("service.wsdl", "outer.wsdl"),
+        outer_wsdl=outer.replace("inner.wsdl", "service.wsdl"),
+        types_xsd=schema(STRING),
+    )
     assert [operation.name for operation in reversed_.operations] == ["echo"]
 
 
@@ -196,9 +223,13 @@ def test_a_url_is_read_through_the_operators_own_fetch_and_only_from_there() -> 
         read_contract("http://erp.example/s?wsdl")
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:9/a.xsd", "file:///etc/passwd", "/etc/passwd", "C:\\\\a.xsd", "ftp://x/a.xsd", "gopher://x"])
+@pytest.mark.parametrize(
+    "location", ["http://127.0.0.1:9/a.xsd", "file:///etc/passwd", "/etc/passwd", "C:\\\\a.xsd", "ftp://x/a.xsd", "gopher://x"]
+)
 def test_schemas_elsewhere_are_not_read_and_the_operation_says_so(location: str, no_network: None) -> None:
-    text = wsdl(f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:import namespace="urn:t" schemaLocation="{location}"/></xs:schema>')
+    text = wsdl(
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:import namespace="urn:t" schemaLocation="{location}"/></xs:schema>'
+    )
     (reason,) = reasons(text)
     assert "not fetched" in reason or "only relative ones are read" in reason
 
@@ -216,7 +247,7 @@ def test_schemas_elsewhere_are_not_read_and_the_operation_says_so(location: str,
 def test_document_types_are_refused(prolog: str, encoding: str, tmp_path: Path, no_network: None) -> None:
     path = tmp_path / "x.wsdl"
     path.write_bytes((prolog + wsdl(schema(STRING))).encode(encoding))
-    with pytest.raises(ConfigError, match="DOCTYPE|well-formed"):
+    with pytest.raises(ConfigError, match=r"DOCTYPE|well-formed"):
         read_contract(path)
 
 
@@ -249,11 +280,12 @@ def test_every_contract_of_the_corpora_compiles_or_says_why(no_network: None) ->
     files = sorted(corpus("soap").rglob("*.wsdl"))
     assert len(files) > 150
     offered = 0
+    findings: list[Finding] = []
     for file in files:
         try:
             found = read_contract(file)
         except ConfigError as error:
-            assert all(f.what and f.remedy for f in error.findings)
+            findings += error.findings
             continue
         assert all(refused.reason for refused in found.not_offered)
         if b"import" not in file.read_bytes():
@@ -265,18 +297,21 @@ def test_every_contract_of_the_corpora_compiles_or_says_why(no_network: None) ->
             fault_schemas(found, operation)
             offered += 1
     assert offered > 130
+    assert all(found.what and found.remedy for found in findings)
 
 
 def test_answers_of_the_corpora_are_values_or_problems() -> None:
     codec = compile_operation(contract(STRING), contract(STRING).operation("echo"))
     for file in sorted(corpus("soap").rglob("*.xml")):
-        with pytest.raises(Exception, match="") as caught:
+        with pytest.raises(Problem) as caught:
             codec.decode(file.read_bytes())
-        assert type(caught.value).__module__ == "gateway.errors", file
+        assert caught.value.status >= 400, file
 
 
 def test_a_large_number_of_rows_takes_linear_time() -> None:
-    body = root('<xs:choice maxOccurs="unbounded"><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:int"/></xs:choice>')
+    body = root(
+        '<xs:choice maxOccurs="unbounded"><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:int"/></xs:choice>'
+    )
     found = contract(body)
     codec = compile_operation(found, found.operation("echo"))
     value = {"$items": [{"a": 1}, {"b": 2}] * 50_000}

@@ -1,0 +1,144 @@
+# ruff: noqa: E501  (a schema reads best on one line)
+"""Lexical forms of XML Schema's simple types against JSON values."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from gateway.protocols.soap.lexical import BUILTINS, MATCHERS, NUMERIC, builtin, reader, to_float, whitespace, writer
+from gateway.protocols.soap.model import Facets, SimpleType
+
+TEXTS = {
+    "boolean": ["true", "false", "1", "0", "TRUE", "yes", ""],
+    "decimal": ["1.00", "-0", "+1", ".5", "5.", "1e5", "1,0", "", ".", "٣", "123456789012345678901234567890.5"],
+    "float": ["1", "1e5", "1E-400", "INF", "-INF", "+INF", "NaN", "inf", ".", "0x1"],
+    "int": ["007", "-2147483648", "2147483647", "1.0", "", "1 2", "1_000"],
+    "date": ["2026-02-28", "2024-02-29", "2026-02-29", "1900-02-29", "2000-02-29", "12026-02-28", "02026-01-01", "0000-01-01", "-0044-03-15", "2026-13-01", "2026-04-31", "2026-1-1", "2026-01-01Z", "2026-01-01+14:00", "2026-01-01+14:01", "20260101"],
+    "time": ["24:00:00", "24:00:01", "23:59:59.999999999", "8:00:00", "08:00:00+08:00", "08:60:00"],
+    "dateTime": ["2026-01-31T24:00:00", "2026-01-31T08:30:00.123456789Z", "2026-01-31 08:30:00", "2026-01-31T08:30"],
+    "duration": ["P1Y2M3DT4H5M6.7S", "P", "PT", "-P1D", "P1DT", "P1S", "PT1S"],
+    "gYear": ["2026", "-0044", "26", "2026Z"],
+    "gYearMonth": ["2026-02", "2026-13"],
+    "gMonthDay": ["--02-29", "--02-30", "--04-31"],
+    "gDay": ["---31", "---32"],
+    "gMonth": ["--12", "--13"],
+    "hexBinary": ["0aFF", "0", "", "0g"],
+    "base64Binary": ["", "QQ==", "QUI=", "QUJD", "QR==", "Q", "QQ= =", "QQ"],
+    "language": ["en", "zh-CN", "e1", "abcdefghi"],
+    "NMTOKEN": ["a", "-1", "a b", ""],
+    "Name": ["a:b", "1a", ":"],
+    "NCName": ["a", "a:b", "é", "1", "漢字"],
+}  # fmt: skip
+CASES = [(name, text) for name, texts in TEXTS.items() for text in texts]
+
+
+@pytest.mark.parametrize(("name", "text"), CASES)
+def test_lexical_forms_are_those_of_the_schema_validator(name: str, text: str) -> None:
+    schema = etree.XMLSchema(
+        etree.fromstring(
+            f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="r" type="xs:{name}"/></xs:schema>'
+        )
+    )
+    node = etree.Element("r")
+    node.text = text
+    valid = schema.validate(node)
+    if (name, text) in {("float", "+INF"), ("base64Binary", "QR==")}:
+        valid = False
+    if (name, text) in {("gMonthDay", "--02-30"), ("gMonthDay", "--04-31")}:
+        valid = False
+    try:
+        reader(builtin(name))(text)
+        taken = True
+    except ValueError:
+        taken = False
+    assert taken == valid
+    if name != "boolean" and name not in NUMERIC:
+        try:
+            writer(builtin(name))(text)
+            written = True
+        except ValueError:
+            written = False
+        assert written == valid
+
+
+def test_every_builtin_reads_and_writes() -> None:
+    for name in BUILTINS:
+        assert reader(builtin(name))
+        assert writer(builtin(name))
+    with pytest.raises(KeyError):
+        builtin("nothing")
+
+
+@pytest.mark.parametrize(
+    ("facets", "base", "good", "bad"),
+    [
+        (Facets(length=3), "string", ["abc", "漢字漢"], ["ab", "abcd"]),
+        (Facets(min_length=1, max_length=2), "token", ["a", " ab "], ["", "abc", "  "]),
+        (Facets(max_length=1), "hexBinary", ["0a"], ["0a0b"]),
+        (Facets(length=2), "base64Binary", ["QUI="], ["QQ=="]),
+        (Facets(patterns=(("[a-z]+", "[0-9]+"), (".{2}",))), "string", ["ab", "12"], ["a1", "abc"]),
+        (Facets(patterns=((r"\i\c*",),)), "string", ["a-b"], ["1", "a\n"]),
+        (Facets(enumeration=("1.0", "2")), "decimal", ["1", "1.00", 2], ["3"]),
+        (Facets(enumeration=("a  b",)), "token", ["a b"], ["ab"]),
+        (Facets(total_digits=3, fraction_digits=1), "decimal", ["99.9", "099.90", 999], ["99.99", "1000"]),
+        (Facets(min_inclusive="0", max_exclusive="10"), "decimal", ["0", "9.999"], ["-1", "10"]),
+        (Facets(min_exclusive="0", max_inclusive="10"), "double", [1, "10"], [0, 11, "NaN"]),
+        (Facets(total_digits=2), "integer", [99, "-99"], [100]),
+        (Facets(min_inclusive="2026-01-01", max_inclusive="2026-12-31"), "date", ["2026-06-01"], ["2025-12-31", "2027-01-01"]),
+        (Facets(min_inclusive="2026-01-01Z"), "date", ["2026-06-01Z", "2025-01-01+08:00"], ["2025-12-31Z"]),
+        (Facets(min_inclusive="a"), "string", ["b"], []),
+    ],
+)
+def test_facets_hold_for_requests(facets: Facets, base: str, good: list[object], bad: list[object]) -> None:
+    write = writer(SimpleType(base, facets=facets))
+    for value in good:
+        assert write(value) == str(value)
+    for value in bad:
+        with pytest.raises(ValueError):
+            write(value)
+
+
+def test_lists_and_unions() -> None:
+    items = SimpleType("anySimpleType", variety="list", item=builtin("int"), facets=Facets(max_length=2))
+    assert writer(items)([1, 2]) == "1 2"
+    assert reader(items)(" 1\n2 ") == [1, 2]
+    for bad in ([1, 2, 3], 5, ["x"], [True]):
+        with pytest.raises(ValueError):
+            writer(items)(bad)
+    with pytest.raises(ValueError, match="cannot be empty"):
+        writer(SimpleType("anySimpleType", variety="list", item=builtin("string")))(["a b"])
+    either = SimpleType("anySimpleType", variety="union", members=(builtin("int"), builtin("date")))
+    assert writer(either)(5) == "5"
+    assert writer(either)("2026-01-01") == "2026-01-01"
+    with pytest.raises(ValueError, match="none of the types"):
+        writer(either)("x")
+    assert whitespace(either) == "preserve"
+
+
+def test_numbers_too_wide_for_json_are_strings() -> None:
+    assert reader(builtin("long"))("9007199254740993") == "9007199254740993"
+    assert reader(SimpleType("long", facets=Facets(total_digits=9)))("007") == 7
+    with pytest.raises(ValueError, match="more digits"):
+        reader(SimpleType("long", facets=Facets(total_digits=9)))("9007199254740993")
+    with pytest.raises(ValueError):
+        reader(SimpleType("integer", facets=Facets(total_digits=9)))("9" * 5000)
+
+
+def test_floats() -> None:
+    assert reader(builtin("double"))("1e999") == "INF"
+    assert reader(builtin("float"))("-1e999") == "-INF"
+    assert to_float("-INF") == float("-inf")
+    with pytest.raises(ValueError, match="finite"):
+        writer(builtin("double"))(float("nan"))
+
+
+@given(st.text(max_size=12), st.sampled_from(sorted(MATCHERS)))
+def test_what_is_read_is_written_again(text: str, name: str) -> None:
+    try:
+        value = reader(builtin(name))(text)
+    except ValueError:
+        return
+    assert reader(builtin(name))(writer(builtin(name))(value)) == value
