@@ -11,7 +11,12 @@ from gateway.exchange import Exchange, Reply
 from gateway.ports import Runtime
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
-Stage = Callable[[Exchange, Handler], Awaitable[Reply]]
+
+
+class Stage(Protocol):
+    """``async def stage(exchange, call_next)``: does its part and awaits the rest."""
+
+    def __call__(self, exchange: Exchange, call_next: Handler) -> Awaitable[Reply]: ...
 
 
 class Phase(IntEnum):
@@ -36,8 +41,4 @@ class StageConfig(Protocol):
 
 def compose(stages: Iterable[Stage], terminal: Handler) -> Handler:
     """Fold stages, outermost first, around the terminal."""
-    return reduce(lambda handler, stage: partial(_enter, stage, handler), reversed(list(stages)), terminal)
-
-
-def _enter(stage: Stage, call_next: Handler, exchange: Exchange) -> Awaitable[Reply]:
-    return stage(exchange, call_next)
+    return reduce(lambda handler, stage: partial(stage, call_next=handler), reversed(list(stages)), terminal)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, NamedTuple, Protocol
 
 from gateway.exchange import Exchange, Headers, Outgoing, Principal, Reply
@@ -87,12 +88,17 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``count`` calls per ``period`` seconds, ``burst`` of them at once. Headers and problems call it by ``name``."""
+    """``count`` calls per ``period`` seconds, ``burst`` of them at once. Headers and problems call it by ``name``; ``policy`` is
+    its item of the RateLimit-Policy header."""
 
     name: str
     count: int
     period: float
     burst: int
+    policy: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "policy", f'"{self.name}";q={self.count};w={ceil(self.period)}')
 
 
 class Quote(NamedTuple):

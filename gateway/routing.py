@@ -79,8 +79,12 @@ class Router:
         route = self._direct.get((method, path))
         if route is not None:
             return route, {}
+        segments = path.split("/")[1:]
         values: list[str] = []
-        node = _walk(self._root, path.split("/")[1:], 0, values)
+        node = _descend(self._root, segments, values)
+        if node is None:
+            values = []
+            node = _walk(self._root, segments, 0, values)
         if node is None:
             raise NotFound
         found = node.routes.get(method)
@@ -89,6 +93,19 @@ class Router:
             raise MethodNotAllowed(f"Use {allow}.", headers={"allow": allow})
         route, names = found
         return route, dict(zip(names, map(unquote, values), strict=True))
+
+
+def _descend(node: _Node, segments: list[str], values: list[str]) -> _Node | None:
+    """The usual case, fixed segments first and no second thoughts; ``_walk`` has them."""
+    for segment in segments:
+        following = node.fixed.get(segment)
+        if following is None:
+            following = node.parameter if segment else None
+            if following is None:
+                return None
+            values.append(segment)
+        node = following
+    return node if node.routes else None
 
 
 def _walk(node: _Node, segments: list[str], at: int, values: list[str]) -> _Node | None:

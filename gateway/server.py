@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -67,6 +68,7 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
     async with open_stores(path, access_log=access_log) as stores:
         live = Live(path, stores)
         gateway = live.snapshot.deployment.gateway
+        settle_memory()
         stop = asyncio.Event()
         servers = _servers(live, gateway, only)
         _handle_signals(live, stop)
@@ -88,6 +90,14 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
         log.info("gateway.stopped")
 
 
+def settle_memory() -> None:
+    """Keep what was built for good out of garbage collection, and collect rarely: calls leave no cycles behind, and looking for
+    them was 9 % of a pass-through call."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
 def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple[_Server, socket.socket]]:
     servers = {}
     if only in (None, "edge"):
@@ -98,8 +108,8 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
             edge.limits.header_bytes, edge.limits.header_count, edge.limits.header_timeout, edge.limits.connections
         )
         config = _config(
-            Edge(live, site.app),
-            http=guarded(limits),
+            site.app,
+            http=guarded(limits, Edge(live)),
             timeout_keep_alive=int(edge.limits.idle_timeout),
             timeout_graceful_shutdown=int(edge.drain),
         )

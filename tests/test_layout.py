@@ -32,6 +32,7 @@ ELSEWHERE = {
     "demo/erp/__main__.py": "demo/erp/test_process.py",
     "demo/tour.py": "cli/test_demo.py",
     "deployment.py": "cli/test_check.py",
+    "edge/cycle.py": "edge/test_app.py",
     "exchange.py": "stages/test_observe.py",
     "live.py": "e2e/test_reload.py",
     "mapping/dates.py": "mapping/test_golden.py",

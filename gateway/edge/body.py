@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.errors import BadRequest, BodyTooLarge, RequestTimeout
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Receive = Callable[[], Awaitable[Any]]
+"""An ASGI ``receive``: each message is a mapping."""
 
 DRAIN_BYTES = 1024 * 1024
 DRAIN_SECONDS = 2.0
@@ -20,20 +21,33 @@ class AsgiBody:
     """Implements ``gateway.exchange.Body``. Read it once, in one of the two ways.
 
     :param declared: the size the request declares; ``None`` when it is chunked.
+    :param arrived: says whether the whole body is already here, so that no deadline is needed.
     :param expected: the client waits for 100 Continue, which the server sends when the body is first asked for.
     """
 
-    def __init__(self, receive: Receive, *, limit: int, timeout: float, declared: int | None, expected: bool = False) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        limit: int,
+        timeout: float,
+        declared: int | None,
+        expected: bool = False,
+        arrived: Callable[[], bool] | None = None,
+    ) -> None:
         self._receive = receive
         self._limit = limit
         self._timeout = timeout
         self._declared = declared
         self._held_back = expected
+        self._arrived = arrived
         self.finished = declared == 0
 
     async def read(self) -> bytes:
         if self.finished:
             return b""
+        if self._arrived is not None and self._arrived():
+            return self._taken(await self._receive())
         message = None
         parts = []
         async for part in self.chunks():
@@ -53,15 +67,20 @@ class AsgiBody:
                     message = await self._receive()
             except TimeoutError as error:
                 raise RequestTimeout("The body did not arrive in time.") from error
-            if message["type"] == "http.disconnect":
-                self.finished = True
-                raise BadRequest("The client went away before the body was complete.")
-            part: bytes = message.get("body", b"")
+            part = self._taken(message, size)
             size += len(part)
-            self.finished = not message.get("more_body", False)
-            if size > self._limit:
-                raise self._too_large()
             yield part
+
+    def _taken(self, message: MutableMapping[str, Any], size: int = 0) -> bytes:
+        """The bytes of one message, ``size`` of the body having come before."""
+        if message["type"] == "http.disconnect":
+            self.finished = True
+            raise BadRequest("The client went away before the body was complete.")
+        part: bytes = message.get("body", b"")
+        self.finished = not message.get("more_body", False)
+        if size + len(part) > self._limit:
+            raise self._too_large()
+        return part
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"A body may hold at most {self._limit} bytes.")

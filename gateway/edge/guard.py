@@ -16,11 +16,15 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.edge.cycle import ApiCycle, Calls
 from gateway.errors import BadRequest, HeadersTooLarge, Overloaded, Problem, RequestTimeout
 
 LINGER_BYTES = 1024 * 1024
 LINGER_SECONDS = 1.0
 """How much is still read after a refusal, so that a client that goes on sending reads the answer and not a reset."""
+
+SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
+"""First path segments that are the site's; no route begins with them, for routes live under /api."""
 
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]{1,255}\Z")
 
@@ -47,6 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """
 
     limits = GuardLimits()
+    calls: Calls | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -123,7 +128,37 @@ class GuardedProtocol(HttpToolsProtocol):
         if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
             self._reason = problem
             raise ValueError(problem.slug)
-        super().on_headers_complete()
+        if self.calls is None or self.url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
+            super().on_headers_complete()
+        else:
+            self._start_call(self.calls)
+
+    def _start_call(self, calls: Calls) -> None:
+        before = self.cycle
+        self.scope["method"] = method = self.parser.get_method().decode("ascii")
+        self.cycle = ApiCycle(
+            calls,
+            method,
+            self.url,
+            self.headers,
+            self.client[0] if self.client else "",
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _wrong_head(self) -> Problem | None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -229,8 +264,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
-def guarded(limits: GuardLimits) -> type[GuardedProtocol]:
-    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits})
+def guarded(limits: GuardLimits, calls: Calls | None = None) -> type[GuardedProtocol]:
+    """The protocol class for uvicorn. ``calls`` answers what is not the site's; without it all goes to uvicorn's application."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "calls": calls})
 
 
 def _raw(problem: Problem) -> bytes:

@@ -22,9 +22,6 @@ ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
 }
-SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
-"""First path segments that are the site's; no route may begin with them, for routes live under /api."""
-
 MAX_DOCUMENTS = 8
 
 CSP = (

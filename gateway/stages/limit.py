@@ -102,6 +102,6 @@ def _period(seconds: float) -> str:
 def rate_headers(quotes: Sequence[Quote]) -> Headers:
     """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers): q calls per w seconds; r left, t seconds
     until the limit is whole again."""
-    policy = ", ".join([f'"{q.limit.name}";q={q.limit.count};w={ceil(q.limit.period)}' for q in quotes])
+    policy = ", ".join([quote.limit.policy for quote in quotes])
     state = ", ".join([f'"{q.limit.name}";r={q.remaining};t={ceil(q.reset)}' for q in quotes])
     return [(b"ratelimit-policy", policy.encode("ascii")), (b"ratelimit", state.encode("ascii"))]

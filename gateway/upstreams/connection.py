@@ -120,6 +120,10 @@ class Connection(asyncio.Protocol):
         self._rings_at = when
         self._timer = self._loop.call_at(when, self._ring)
 
+    def expire_in(self, seconds: float) -> None:
+        """Drop the connection unless it is given to a call before."""
+        self.ring_at(self._loop.time() + seconds)
+
     def close(self) -> None:
         """Close in order; what is written still leaves."""
         self._transport.close()

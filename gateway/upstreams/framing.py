@@ -2,13 +2,15 @@
 
 The parser is strict where leniency has let one answer pass for another: it finds the end of the head itself, lets httptools
 judge its syntax and take chunks apart, and decides the length of the body by RFC 9112 section 6.3 with every doubtful case
-refused. One parser reads one answer; bytes after its end make the connection unusable and are never looked at.
+refused. Only a head with nothing unusual in it is read without httptools, to the same result. One parser reads one answer;
+bytes after its end make the connection unusable and are never looked at.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -25,11 +27,18 @@ _CHUNK_OVERHEAD: Final = 8
 _TAIL: Final = 5
 
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_FIELD_TEXT: Final = bytes([9, *range(32, 127), *range(128, 256)])
+_FIELD_TEXT: Final = frozenset([9, *range(32, 127), *range(128, 256)])
+_ZEROED: Final = bytes(byte if byte in _FIELD_TEXT else 0 for byte in range(256))
 _METHOD: Final = re.compile(r"(?!CONNECT\Z)[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(r"/[!\"$-~]*")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _SPECIAL: Final = HOP_BY_HOP | {b"content-length"}
+
+# The lines of a head that anybody would read alike: printable ASCII, one space after the colon, none at the end. What does not
+# match is not wrong, only httptools' to judge; so is a status without a body. Names have a limit because they are cached.
+_PLAIN_STATUS: Final = re.compile(rb"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9]) [ -~]*\r\n")
+_PLAIN_FIELD: Final = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}): ([!-~][ -~]*+)(?<! )\r\n", re.MULTILINE)
+_PLAIN_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 
 class FramingError(ValueError):
@@ -39,12 +48,25 @@ class FramingError(ValueError):
 def sendable(headers: Headers) -> Headers:
     """``headers`` without those the client writes itself. Raises BadRequest when a name is no token or a value holds a control
     character (RFC 9110 sections 5.1 and 5.5), which would let a caller write headers or requests of its own."""
-    kept = [header for header in headers if header[0] not in OWNED]
-    if kept:
-        names, values = zip(*kept, strict=True)
-        if b"".join(names).translate(None, _TOKEN) or b"" in names or b"".join(values).translate(None, _FIELD_TEXT):
-            raise BadRequest("A header holds characters that HTTP does not allow.")
+    kept = [header for header in headers if _field_start(header[0])]
+    _check_values([value for _, value in kept])
     return kept
+
+
+@lru_cache(maxsize=1024)
+def _field_start(name: bytes) -> bytes:
+    """What a field of this name begins with, the end of the line before it included; empty when the client owns the field.
+    Raises BadRequest when the name is no token."""
+    if name in OWNED:
+        return b""
+    if not name or name.translate(None, _TOKEN):
+        raise BadRequest("A header holds characters that HTTP does not allow.")
+    return b"\r\n%b: " % name
+
+
+def _check_values(values: list[bytes]) -> None:
+    if 0 in b"".join(values).translate(_ZEROED):
+        raise BadRequest("A header holds characters that HTTP does not allow.")
 
 
 def check_request_line(method: str, target: str) -> None:
@@ -88,14 +110,47 @@ async def exactly(stream: AsyncIterator[bytes], length: int) -> AsyncIterator[by
 
 
 def request_head(method: str, target: str, host: bytes, framing: tuple[bytes, bytes] | None, headers: Headers) -> bytes:
-    """The request line and header section. ``target`` and ``headers`` have been checked."""
-    parts = [method.encode(), b" ", target.encode(), b" HTTP/1.1\r\nhost: ", host, b"\r\n"]
+    """The request line and header section, of ``headers`` only what ``sendable`` leaves. Raises BadRequest like it.
+    ``method`` and ``target`` have been checked."""
+    parts = [f"{method} {target} HTTP/1.1\r\nhost: ".encode(), host]
     for name, value in headers:
-        parts += (name, b": ", value, b"\r\n")
-    if framing is not None:
-        parts += (framing[0], b": ", framing[1], b"\r\n")
-    parts.append(b"\r\n")
+        start = _field_start(name)
+        if start:
+            parts += (start, value)
+    _check_values(parts[3::2])
+    parts.append(b"\r\n\r\n" if framing is None else b"\r\n%b: %b\r\n\r\n" % framing)
     return b"".join(parts)
+
+
+def plain_head(head: bytes) -> tuple[int, Headers, int] | None:
+    """Status, end-to-end headers and Content-Length of an answer's head that leaves no room for doubt: HTTP/1.1, one length
+    that counts, a connection that stays open, nothing else about the connection. None for every other head.
+
+    :param head: up to and with its first empty line.
+    """
+    line = _PLAIN_STATUS.match(head)
+    if line is None:
+        return None
+    fields = _PLAIN_FIELD.findall(head, line.end())
+    if len(fields) != head.count(b"\n") - 2:  # a line that did not match
+        return None
+    headers: Headers = []
+    length = None
+    for name, value in fields:
+        lower = _lowered(name)
+        if lower not in _SPECIAL:
+            headers.append((lower, value))
+        elif lower == b"content-length" and length is None and _PLAIN_LENGTH.fullmatch(value):
+            length = int(value)
+            headers.append((lower, value))
+        elif lower != b"keep-alive" and (lower != b"connection" or value.lower() != b"keep-alive"):
+            return None
+    return None if length is None else (int(line[1]), headers, length)
+
+
+@lru_cache(maxsize=1024)
+def _lowered(name: bytes) -> bytes:
+    return name.lower()
 
 
 class AnswerParser:
@@ -182,7 +237,9 @@ class AnswerParser:
                 return b""
             if end > self._head_limit:
                 raise FramingError("The answer's headers are larger than allowed.")
-            self._parse_head(data[:end])
+            head = data[:end]
+            if not self._read_plain_head(head):
+                self._parse_head(head)
             data = data[end:]
             start = 0
         self._pending = b""
@@ -194,6 +251,17 @@ class AnswerParser:
             raise FramingError("The answer's headers are larger than allowed.")
         if data[:7] != b"HTTP/1."[: len(data)] or data.count(b"\n") != data.count(b"\r\n"):
             raise FramingError("The answer is not HTTP/1.1.")
+
+    def _read_plain_head(self, head: bytes) -> bool:
+        plain = None if self._head_only else plain_head(head)
+        if plain is None:
+            return False
+        self.status, self.headers, self._remaining = plain
+        if self._remaining > self._answer_limit:
+            raise FramingError("The answer is larger than allowed.")
+        self.complete = not self._remaining
+        self.head_done = True
+        return True
 
     def _parse_head(self, head: bytes) -> None:
         if head[:7] != b"HTTP/1.":

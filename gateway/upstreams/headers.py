@@ -155,6 +155,9 @@ _INTERNAL_PREFIXES: Final = (
     b"x-upstream",
 )
 
+# What the gateway's own answer says: its clock, its trace, its limits.
+_OWN: Final = frozenset({b"date", b"ratelimit", b"ratelimit-policy", b"traceparent", b"tracestate", b"x-request-id"})
+
 # Fields holding a URI reference: an absolute one names a host inside the company.
 _REFERENCES: Final = frozenset({b"content-location", b"link", b"location", b"refresh"})
 
@@ -170,22 +173,17 @@ def forwardable(headers: Headers, allow: frozenset[bytes] = DEFAULT_FORWARD) -> 
     """
     passing = _passing(allow)
     kept = [header for header in headers if header[0] in passing]
-    gone = nominated(headers)
-    return [header for header in kept if header[0] not in gone] if gone else kept
+    return _without_nominated(kept, headers)
 
 
 def answerable(headers: Headers) -> Headers:
     """The answer headers that may go back to the caller: all but hop-by-hop ones, those nominated by Connection, framing,
-    cookies, challenges, descriptions of the ERP's insides, and references that name a host.
+    cookies, challenges, descriptions of the ERP's insides, what the gateway says itself, and references that name a host.
 
     :param headers: names in lower case, as the upstream sent them.
     """
-    gone = nominated(headers)
-    return [
-        (name, value)
-        for name, value in headers
-        if _answers(name) and name not in gone and (name not in _REFERENCES or b"//" not in value)
-    ]
+    kept = [header for header in headers if _answers(header[0]) and (header[0] not in _REFERENCES or b"//" not in header[1])]
+    return _without_nominated(kept, headers)
 
 
 def nominated(headers: Headers) -> frozenset[bytes]:
@@ -194,6 +192,14 @@ def nominated(headers: Headers) -> frozenset[bytes]:
     if not values:
         return frozenset()
     return frozenset(token.strip(b" \t") for token in b",".join(values).lower().split(b","))
+
+
+def _without_nominated(kept: Headers, headers: Headers) -> Headers:
+    for name, _ in headers:
+        if name == b"connection":
+            gone = nominated(headers)
+            return [header for header in kept if header[0] not in gone]
+    return kept
 
 
 def protected(name: bytes) -> bool:
@@ -212,4 +218,6 @@ def _passing(allow: frozenset[bytes]) -> frozenset[bytes]:
 
 @lru_cache(maxsize=1024)
 def _answers(name: bytes) -> bool:
-    return not (name in HOP_BY_HOP or name in FRAMING or name in _INTERNAL or name.startswith(_INTERNAL_PREFIXES))
+    return not (
+        name in HOP_BY_HOP or name in FRAMING or name in _INTERNAL or name in _OWN or name.startswith(_INTERNAL_PREFIXES)
+    )

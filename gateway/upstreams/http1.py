@@ -18,7 +18,6 @@ from gateway.upstreams.framing import (
     exactly,
     request_framing,
     request_head,
-    sendable,
 )
 from gateway.upstreams.pool import Pool
 from gateway.upstreams.settings import ClientSettings, parse_base_url
@@ -55,7 +54,7 @@ class Http1Client:
         elif timeout <= 0:
             raise UpstreamTimeout("No time was left for the upstream.", sent=False)
         deadline = asyncio.get_running_loop().time() + timeout
-        connection = await self._pool.take(deadline)
+        connection = self._pool.idle() or await self._pool.take(deadline)
         while True:
             parser = AnswerParser(
                 head_only=outgoing.method == "HEAD", answer_limit=settings.answer_limit, head_limit=settings.head_limit
@@ -88,7 +87,7 @@ class Http1Client:
         check_request_line(outgoing.method, outgoing.target)
         framing = request_framing(outgoing.method, outgoing.body, outgoing.headers)
         target = self._prefix + outgoing.target
-        return request_head(outgoing.method, target, self._host, framing, sendable(outgoing.headers))
+        return request_head(outgoing.method, target, self._host, framing, outgoing.headers)
 
     async def _upload(self, connection: Connection, answer: Answer, outgoing: Outgoing, deadline: float) -> None:
         assert not isinstance(outgoing.body, bytes)

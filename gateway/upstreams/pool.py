@@ -43,6 +43,15 @@ class Pool:
         self._closed = False
         self._changed: asyncio.Event | None = None
 
+    def idle(self) -> Connection | None:
+        """What ``take`` would give without waiting: the idle connection used last."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable():
+                return connection
+            self._places -= 1
+        return None
+
     async def take(self, deadline: float) -> Connection:
         """A connection for one call, to be given back through ``ended``.
 
@@ -51,11 +60,9 @@ class Pool:
         """
         if self._closed:
             raise Unreachable("The gateway is closing its connections to the upstream.", sent=False)
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable():
-                return connection
-            self._places -= 1
+        connection = self.idle()
+        if connection is not None:
+            return connection
         if self._places < self._settings.connections:
             self._places += 1
             return await self.connect(deadline)
@@ -110,11 +117,11 @@ class Pool:
         self._notify()
 
     def ended(self, connection: Connection, *, reusable: bool) -> None:
-        if reusable and self._hand_over(connection):
+        if reusable and self._line and self._hand_over(connection):
             return
         if reusable and not self._closed:
             self._idle.append(connection)
-            connection.ring_at(asyncio.get_running_loop().time() + self._settings.idle)
+            connection.expire_in(self._settings.idle)
             return
         connection.close()
         self._give_place()

@@ -25,9 +25,10 @@ WHOLE = 64 * 1024
 """A pass-through answer of at most this size is read whole: one write to the satellite instead of several."""
 
 OWN = frozenset({b"traceparent", b"x-request-id"})
-_ANSWERED_HERE = OWN | {b"date", b"tracestate", b"ratelimit", b"ratelimit-policy"}
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _JSON: Headers = [(b"content-type", b"application/json")]
 _ACCEPT: Headers = [(b"accept", b"application/json, application/problem+json")]
+_UNRESERVED = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 _UNSAFE = re.compile(r"[/\\%;?#\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -35,20 +36,28 @@ class Target:
     """The upstream's path with its parameters: ``/items/{sku}``."""
 
     def __init__(self, template: str) -> None:
-        self._parts = re.split(r"\{(\w+)\}", template)
-        self.names = tuple(self._parts[1::2])
+        self._start, *parts = re.split(r"\{(\w+)\}", template)
+        self.names = tuple(parts[::2])
+        self._rest = tuple(zip(self.names, parts[1::2], strict=True))
 
     def fill(self, values: Mapping[str, object]) -> str:
         """Percent-encoded. What a careless reader could take for a path segment of its own is refused as the edge refuses it,
         encoded or not. Raises ``Unprocessable``."""
-        text = [self._parts[0]]
-        for name, literal in zip(self.names, self._parts[2::2], strict=True):
+        text = [self._start]
+        for name, literal in self._rest:
             value = values.get(name)
-            shown = str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
-            if shown in ("", ".", "..") or _UNSAFE.search(shown):
-                raise Unprocessable(errors=[FieldError(f"/{name}", "cannot stand in a path")])
-            text += [quote(shown, safe=""), literal]
+            if isinstance(value, str) and _UNRESERVED.fullmatch(value):
+                text += (value, literal)
+            else:
+                text += (_segment(name, value), literal)
         return "".join(text)
+
+
+def _segment(name: str, value: object) -> str:
+    shown = str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+    if shown in ("", ".", "..") or _UNSAFE.search(shown):
+        raise Unprocessable(errors=[FieldError(f"/{name}", "cannot stand in a path")])
+    return quote(shown, safe="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +85,13 @@ class PassThrough:
         headers += self.headers
         headers.append((b"x-request-id", exchange.id.encode("ascii")))
         headers.append((b"traceparent", exchange.trace))
+        framing = [header for header in request.headers if header[0] in _FRAMING]
+        if not framing:
+            return Outgoing(self.method, target, headers, b"", self.safe)
         length = request.header(b"content-length")
         if length is not None:
             headers.append((b"content-length", length))
-        body = request.body.chunks() if has_body(request.headers) else b""
+        body = request.body.chunks() if has_body(framing) else b""
         return Outgoing(self.method, target, headers, body, self.safe)
 
     async def send(self, outgoing: Outgoing) -> Reply:
@@ -90,7 +102,7 @@ class PassThrough:
         if incoming.status in (401, 407):
             await incoming.aclose()
             raise refused_status(incoming.status, "")
-        headers = [header for header in answerable(incoming.headers) if header[0] not in _ANSWERED_HERE]
+        headers = answerable(incoming.headers)
         if fits_whole(incoming.headers):
             return Reply(incoming.status, headers, body=await incoming.read())
         return Reply(incoming.status, headers, body=incoming.chunks())

@@ -108,13 +108,13 @@ class _Uvicorn(uvicorn.Server):
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start the given ASGI application behind the guard."""
+    """Start the given ASGI application behind the guard, and ``calls`` for what is not the site's."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(app: Any, **limits: Any) -> Server:
+        async def start(app: Any, calls: Any = None, **limits: Any) -> Server:
             config = uvicorn.Config(
                 app,
-                http=guarded(GuardLimits(**limits)),
+                http=guarded(GuardLimits(**limits), calls),
                 ws="none",
                 lifespan="off",
                 access_log=False,

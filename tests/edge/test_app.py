@@ -83,7 +83,7 @@ def application(**limits: Any) -> tuple[Edge, Quiet]:
     )
     snapshot = SimpleNamespace(router=router, limits=EdgeLimits.model_construct(**limits), refuse=refused)
     holder: Any = SimpleNamespace(snapshot=snapshot)
-    return Edge(holder, site), runtime
+    return Edge(holder), runtime
 
 
 def get(target: bytes) -> bytes:
@@ -97,7 +97,7 @@ def post(target: bytes, body: bytes, *headers: bytes) -> bytes:
 
 async def test_a_call(serve: Any) -> None:
     edge, runtime = application()
-    answer = await (await serve(edge)).exchange(get(b"/api/v1/echo/%61%20b?x=%2F"))
+    answer = await (await serve(site, edge)).exchange(get(b"/api/v1/echo/%61%20b?x=%2F"))
     assert answer.status == 200
     assert orjson.loads(answer.body) == {"params": {"id": "a b"}, "query": "x=%2F", "body": ""}
     assert answer.headers["content-type"] == "application/json"
@@ -123,7 +123,7 @@ async def test_a_call(serve: Any) -> None:
 )
 async def test_refusals_before_dispatch_are_problems_with_an_id(target: bytes, status: int, serve: Any) -> None:
     edge, runtime = application()
-    answer = await (await serve(edge)).exchange(get(target))
+    answer = await (await serve(site, edge)).exchange(get(target))
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     if runtime.lines:
         document = orjson.loads(answer.body)
@@ -133,7 +133,7 @@ async def test_refusals_before_dispatch_are_problems_with_an_id(target: bytes, s
 
 async def test_allow_is_told(serve: Any) -> None:
     edge, _ = application()
-    assert (await (await serve(edge)).exchange(get(b"/api/v1/refuse"))).headers["allow"] == "POST"
+    assert (await (await serve(site, edge)).exchange(get(b"/api/v1/refuse"))).headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize(
@@ -141,18 +141,18 @@ async def test_allow_is_told(serve: Any) -> None:
 )
 async def test_the_site(target: bytes, serve: Any) -> None:
     edge, _ = application()
-    assert (await (await serve(edge)).exchange(get(target))).body == b"site"
+    assert (await (await serve(site, edge)).exchange(get(target))).body == b"site"
 
 
 async def test_a_streamed_reply(serve: Any) -> None:
     edge, _ = application()
-    answer = await (await serve(edge)).exchange(get(b"/api/v1/stream"))
+    answer = await (await serve(site, edge)).exchange(get(b"/api/v1/stream"))
     assert (answer.body, answer.headers["transfer-encoding"]) == (b"one two", "chunked")
 
 
 async def test_a_204_has_no_body(serve: Any) -> None:
     edge, _ = application()
-    wire = await (await serve(edge)).connect()
+    wire = await (await serve(site, edge)).connect()
     await wire.send(get(b"/api/v1/nothing") + get(b"/docs"))
     assert (await wire.answer()).status == 204
     assert (await wire.answer()).body == b"site"
@@ -160,7 +160,7 @@ async def test_a_204_has_no_body(serve: Any) -> None:
 
 async def test_a_refused_body_is_drained_and_the_connection_kept(serve: Any) -> None:
     edge, _ = application()
-    wire = await (await serve(edge)).connect()
+    wire = await (await serve(site, edge)).connect()
     await wire.send(post(b"/api/v1/refuse", b"x" * 300_000) + get(b"/docs"))
     answer = await wire.answer()
     assert (answer.status, "connection" in answer.headers) == (403, False)
@@ -169,7 +169,7 @@ async def test_a_refused_body_is_drained_and_the_connection_kept(serve: Any) -> 
 
 async def test_a_body_too_large_is_413_and_the_answer_is_read(serve: Any) -> None:
     edge, _ = application(body=1000)
-    server = await serve(edge)
+    server = await serve(site, edge)
     for request in (
         post(b"/api/v1/echo", b"x" * 1001),
         post(b"/api/v1/echo", b"x" * 900_000),
@@ -181,7 +181,7 @@ async def test_a_body_too_large_is_413_and_the_answer_is_read(serve: Any) -> Non
 
 async def test_a_slow_body_is_408(serve: Any) -> None:
     edge, _ = application(body_timeout=0.05)
-    wire = await (await serve(edge)).connect()
+    wire = await (await serve(site, edge)).connect()
     await wire.send(b"POST /api/v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
     answer = await wire.answer()
     assert (answer.status, answer.headers["connection"]) == (408, "close")
@@ -190,7 +190,7 @@ async def test_a_slow_body_is_408(serve: Any) -> None:
 
 async def test_a_client_that_waits_for_100_is_refused_without_being_asked(serve: Any) -> None:
     edge, _ = application()
-    server = await serve(edge)
+    server = await serve(site, edge)
     head = b"POST /api/v1/%b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     answer = await server.exchange(head % b"refuse")
     assert (answer.status, answer.headers["connection"]) == (403, "close")
@@ -199,13 +199,6 @@ async def test_a_client_that_waits_for_100_is_refused_without_being_asked(serve:
     assert (await wire.answer()).status == 100
     await wire.send(b"ok")
     assert orjson.loads((await wire.answer()).body)["body"] == "ok"
-
-
-async def test_only_http() -> None:
-    edge, _ = application()
-    unused: Any = None
-    with pytest.raises(RuntimeError, match="websocket"):
-        await edge({"type": "websocket"}, unused, unused)
 
 
 def test_the_declared_length() -> None:

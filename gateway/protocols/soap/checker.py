@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -332,6 +332,3 @@ def _unknown(value: Mapping[str, object], known: Iterable[str], at: str) -> Iter
 
 def _at(pointer: str, key: str) -> str:
     return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-
-
-Check = Callable[[object], list[FieldError]]

@@ -116,17 +116,6 @@ def _attribute_keys(attributes: Iterable[Attribute]) -> Iterator[tuple[str, Attr
     return ((f"@{local(a.name) if counts[local(a.name)] == 1 else a.name}", a) for a in attributes)
 
 
-def slots(node: FormNode | None) -> Iterator[Slot]:
-    """Every slot below a node, those inside ``$items`` included."""
-    if isinstance(node, Slot):
-        yield node
-    elif isinstance(node, Items):
-        yield from node.slots
-    elif isinstance(node, Block):
-        for child in node.nodes:
-            yield from slots(child)
-
-
 def keys(node: FormNode | None) -> Iterator[str]:
     """The object keys a node may use."""
     if isinstance(node, Block):

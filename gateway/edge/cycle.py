@@ -1,0 +1,107 @@
+"""One API call on a connection, without ASGI in between: what the parser found goes straight to the edge, and the answer leaves
+in one write. uvicorn's own cycle stays for the site, and sends what is streamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Protocol
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from gateway.edge.body import AsgiBody
+from gateway.errors import Problem
+from gateway.exchange import Headers, Reply
+
+log = structlog.get_logger()
+
+
+class Calls(Protocol):
+    """Whoever answers API calls."""
+
+    async def call(self, cycle: ApiCycle) -> None: ...
+
+
+class ApiCycle(RequestResponseCycle):
+    """One request and its reply.
+
+    :param target: the request target as it came, origin-form or absolute-form.
+    """
+
+    def __init__(self, calls: Calls, method: str, target: bytes, headers: Headers, peer: str, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._calls = calls
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.peer = peer
+
+    async def run_asgi(self, app: object) -> None:
+        """Called by uvicorn's protocol in a task of its own. Every outcome of a call is a reply already; what can still go wrong
+        is sending it, and then the connection ends so that the client sees the answer is not whole."""
+        try:
+            await self._calls.call(self)
+        except Problem as problem:
+            log.warning("answer.cut", target=self.target.decode("ascii"), problem=problem.slug, detail=problem.detail)
+            self.transport.close()
+        except Exception as error:
+            log.error("answer.broke", target=self.target.decode("ascii"), exc_info=error)
+            self.transport.close()
+        finally:
+            self.on_response = _nothing
+
+    def body_arrived(self) -> bool:
+        return not self.more_body
+
+    async def respond(self, reply: Reply, body: AsgiBody) -> None:
+        """Send a reply. A request body nobody read is drained first, within bounds, or the connection is closed after it."""
+        if not body.finished and not await body.drain():
+            self.keep_alive = False
+        content = reply.body
+        if not isinstance(content, bytes):
+            await self._stream(reply.status, reply.headers, content)
+            return
+        bare = reply.status in (204, 304)
+        head = self._head(reply.status, reply.headers, None if bare else len(content))
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        self.response_started = True
+        self.transport.write(head if bare or self.method == "HEAD" else head + content)
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+
+    def _head(self, status: int, headers: Headers, length: int | None) -> bytes:
+        parts = [STATUS_LINE[status]]
+        for name, value in self.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n" if length is None else b"content-length: %d\r\n\r\n" % length)
+        head = b"".join(parts)
+        lines = 2 + len(self.default_headers) + len(headers) + (length is not None) + (not self.keep_alive)
+        if head.count(b"\n") != lines or head.count(b"\r") != lines:
+            raise ValueError("a header would break into another line")
+        return head
+
+    async def _stream(self, status: int, headers: Headers, content: AsyncIterator[bytes]) -> None:
+        """Chunked, under the connection's back pressure."""
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        try:
+            async for part in content:
+                await self.send({"type": "http.response.body", "body": part, "more_body": True})
+        finally:
+            if isinstance(content, AsyncGenerator):
+                await content.aclose()
+        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _nothing() -> None:
+    pass
