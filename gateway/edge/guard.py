@@ -61,6 +61,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deaf = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
 
@@ -78,6 +80,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         self._written()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -114,7 +118,10 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- the parser --------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        if self.calls is None:
+            super().on_message_begin()
+        else:
+            self.url, self.headers, self.expect_100_continue = b"", [], False
         self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -128,21 +135,31 @@ class GuardedProtocol(HttpToolsProtocol):
         if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
             self._reason = problem
             raise ValueError(problem.slug)
-        if self.calls is None or self.url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
+        if self.calls is None:
             super().on_headers_complete()
+        elif self.url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
+            self._serve_site()
         else:
             self._start_call(self.calls)
 
+    def _serve_site(self) -> None:
+        """Through uvicorn's own cycle, with the scope that an API call has no use for."""
+        url, headers, expected = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expected
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+
     def _start_call(self, calls: Calls) -> None:
         before = self.cycle
-        self.scope["method"] = method = self.parser.get_method().decode("ascii")
+        method = self.parser.get_method().decode("ascii")
         self.cycle = ApiCycle(
             calls,
             method,
             self.url,
             self.headers,
             self.client[0] if self.client else "",
-            scope=self.scope,
+            scope={"method": method},
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -239,13 +256,35 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         unfinished = self.cycle.more_body and self.cycle.response_complete
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle()
         if self._refusal is not None and not self._busy():
             self._answer_refusal(self._refusal)
         elif unfinished:  # The rest of a body nobody wants would hold the connection for ever.
             self._linger()
-        elif self._in_head and self._begun:  # The head has its own deadline; the idle one is for connections that say nothing.
-            self._unset_keepalive_if_required()
+
+    def _idle(self) -> None:
+        """From now on the connection may be closed for saying nothing. One timer for the connection, set anew only when it has
+        run out, because one per request would cost more than the request's parsing."""
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._idle_out)
+
+    def _idle_out(self) -> None:
+        self._idle_timer = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._busy() or self._begun:  # A head has its own deadline, a call its own too.
+            return
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle_timer = self.loop.call_later(left, self._idle_out)
 
     def _answer_refusal(self, problem: Problem) -> None:
         if not self.transport.is_closing():
@@ -256,7 +295,6 @@ class GuardedProtocol(HttpToolsProtocol):
         """Close in two steps: say that this was all, and hear the client out for a moment."""
         self._deaf = True
         self._unread = 0
-        self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():

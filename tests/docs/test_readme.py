@@ -66,15 +66,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     parent = tmp_path_factory.mktemp("readme")
     demo = Demo(parent / "mycompany", free_port(), free_port())
     subprocess.run([BIN / "erp-gateway", "init", "mycompany"], cwd=parent, check=True, capture_output=True)
-    process = subprocess.Popen(
-        [BIN / "erp-gateway", "demo"], cwd=demo.folder, env=demo.environment(), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    said = iter(process.stdout.readline, "")
-    assert any("Ctrl-C ends it" in line for line in said), process.wait()
-    yield demo
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    command = [BIN / "erp-gateway", "demo"]
+    with subprocess.Popen(command, cwd=demo.folder, env=demo.environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert any("Ctrl-C ends it" in line for line in iter(process.stdout.readline, ""))
+            yield demo
+        finally:
+            process.send_signal(signal.SIGINT)
     assert process.returncode == 0
 
 

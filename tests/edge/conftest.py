@@ -111,7 +111,7 @@ async def serve() -> AsyncIterator[Serve]:
     """Start the given ASGI application behind the guard, and ``calls`` for what is not the site's."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(app: Any, calls: Any = None, **limits: Any) -> Server:
+        async def start(app: Any, calls: Any = None, idle: Any = 5, **limits: Any) -> Server:
             config = uvicorn.Config(
                 app,
                 http=guarded(GuardLimits(**limits), calls),
@@ -122,6 +122,7 @@ async def serve() -> AsyncIterator[Serve]:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=1,
+                timeout_keep_alive=idle,
             )
             server = _Uvicorn(config)
             sock = socket.socket()

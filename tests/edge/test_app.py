@@ -205,3 +205,12 @@ def test_the_declared_length() -> None:
     assert content_length([]) == 0
     assert content_length([(b"host", b"a"), (b"content-length", b"12")]) == 12
     assert content_length([(b"transfer-encoding", b"chunked")]) is None
+
+
+async def test_a_connection_that_says_nothing_more_is_closed(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge, idle=0.05)).connect()
+    for _ in range(3):
+        await wire.send(get(b"/api/v1/echo/1"))
+        assert (await wire.answer()).status == 200
+    assert await wire.closed()
