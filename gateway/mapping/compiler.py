@@ -9,13 +9,16 @@ from collections.abc import Callable, Collection, Iterator
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import ABSENT
 from gateway.mapping.contract import Leaf, LeafOf, NamesOf, check_contract
-from gateway.mapping.engine import Constant, Convert, Group, Move, Plan, compile_plan
+from gateway.mapping.engine import compile_plan
 from gateway.mapping.forms import answer_form, request_form
 from gateway.mapping.functions import Function, Functions, why_unusable
+from gateway.mapping.inline import answer_inline, request_inline
 from gateway.mapping.layout import fields, origin, target
 from gateway.mapping.maps import AnswerMap, RequestMap
 from gateway.mapping.path import Path, lists, show_path
 from gateway.mapping.places import compile_places
+from gateway.mapping.plan import Constant, Convert, Group, Move, Plan
+from gateway.mapping.program import compile_program, optimistic
 from gateway.mapping.schema import answer_schema, request_schema
 from gateway.mapping.table import Direction, Line, Table
 from gateway.mapping.wrong import Wrong
@@ -44,7 +47,7 @@ def compile_request(
     compiler.check_path_parameters(path)
     compiler.check(names)
     what = UNKNOWN_FIELD if body else UNKNOWN_PARAMETER
-    convert = compile_plan(compiler.plan(tuple(moves), strict=True, unknown=what, wrap=not body))
+    convert = _compile(compiler.plan(tuple(moves), strict=True, unknown=what, wrap=not body))
     ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
     return RequestMap(table, frozenset(path), body, convert, compile_places(ways), request_schema(table, compiler.most()))
 
@@ -65,9 +68,14 @@ def compile_answer(
     compiler = _Compiler(table, "answer", functions or {}, leaf)
     moves = [compiler.answer_move(line, unknown) for line in fields(table, "answer") if line.erp is not None]
     compiler.check(names)
-    convert = compile_plan(compiler.plan(tuple(moves), strict=False, unknown="", wrap=False))
+    convert = _compile(compiler.plan(tuple(moves), strict=False, unknown="", wrap=False))
     ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
     return AnswerMap(table, convert, compile_places(ways), answer_schema(table))
+
+
+def _compile(plan: Plan) -> Convert:
+    program, engine = compile_program(plan), compile_plan(plan)
+    return engine if program is None else optimistic(program, engine)
 
 
 class _Compiler:
@@ -126,11 +134,13 @@ class _Compiler:
     def request_move(self, line: Line, path: Collection[str], body: bool) -> Move:
         row, rest, erp = line.row, line.rest or (), line.erp or ()
         parameter = not body or rest[0] in path
-        convert = request_form(row, self._leaf(line), parameter=parameter, function=self._function(line))
+        leaf, function = self._leaf(line), self._function(line)
+        convert = request_form(row, leaf, parameter=parameter, function=function)
+        inline = request_inline(row, leaf, called=function is not None, convert=convert)
         missing = ABSENT if row.default is None else self._tried(line, "default", row.default, convert)
         if row.example is not None:
             self._tried(line, "example", row.example, convert)
-        return Move(rest, erp, convert, row.required, row.nullable or row.kind == "any", missing)
+        return Move(rest, erp, convert, inline, row.required, row.nullable or row.kind == "any", missing)
 
     def _tried(self, line: Line, key: str, value: object, convert: Convert) -> object:
         try:
@@ -144,12 +154,14 @@ class _Compiler:
         row, rest, erp = line.row, line.rest or (), line.erp or ()
         name = show_path(rest)
         report = (lambda: unknown(name)) if unknown is not None else (lambda: None)
-        convert = answer_form(row, unknown=report, function=self._function(line))
+        function = self._function(line)
+        convert = answer_form(row, unknown=report, function=function)
+        inline = answer_inline(row, called=function is not None, convert=convert)
         if row.answer_default is not None:
             self._tried(line, "answer_default", row.answer_default, request_form(row, None, parameter=False, function=None))
         missing = ABSENT if row.answer_default is None else row.answer_default
         required = row.required and row.serves == "answer"
-        return Move(erp, rest, convert, required, row.nullable or row.kind == "any", missing)
+        return Move(erp, rest, convert, inline, required, row.nullable or row.kind == "any", missing)
 
     def plan(self, moves: tuple[Move, ...], *, strict: bool, unknown: str, wrap: bool) -> Plan:
         lines = list(self.table.of(self.direction))

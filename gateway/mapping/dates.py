@@ -8,16 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 
 from gateway.config.values import wrong
 from gateway.exchange import ABSENT
 from gateway.mapping.wrong import Wrong
 
 Convert = Callable[[object], object]
-
-_REMEMBERED = 1024
-"""Dates kept converted, per row: some three years of days, as business documents name the same few again and again."""
 
 _TOKEN = re.compile(r"YYYY|MM|DD|HH|mm|ss|[A-Za-z]")
 _NEEDED = {"date": ("YYYY", "MM", "DD"), "datetime": ("YYYY", "MM", "DD", "HH", "mm")}
@@ -75,15 +71,9 @@ def date_request(form: str | None) -> Convert:
     """``2026-05-31`` as the ERP writes it."""
     build = _template(form or "YYYY-MM-DD", "date")[0]
 
-    @lru_cache(_REMEMBERED)
-    def written(text: str) -> str | None:
-        return build(text) if _is_day(text) else None
-
     def convert(value: object) -> object:
-        if type(value) is str and len(value) == 10:
-            result = written(value)
-            if result is not None:
-                return result
+        if type(value) is str and _is_day(value):
+            return build(value)
         raise Wrong(_NO_DATE)
 
     return convert
@@ -95,18 +85,12 @@ def date_answer(form: str | None) -> Convert:
         return _from_xs_date
     build, slices = _template(form, "date")
     year, month, day = slices["YYYY"], slices["MM"], slices["DD"]
-    width = len(form)
-
-    @lru_cache(_REMEMBERED)
-    def read(value: str) -> str | None:
-        text = f"{value[year]}-{value[month]}-{value[day]}"
-        return text if _is_day(text) and build(text) == value else None
 
     def convert(value: object) -> object:
-        if type(value) is str and len(value) == width:
-            result = read(value)
-            if result is not None:
-                return result
+        if type(value) is str and len(value) == len(form):
+            text = f"{value[year]}-{value[month]}-{value[day]}"
+            if _is_day(text) and build(text) == value:
+                return text
         if _is_nothing(value):
             return ABSENT
         raise Wrong(f"is no date of the form {form}")

@@ -1,4 +1,4 @@
-"""Rows compiled into closures that build one tree from another in a single walk over the source.
+"""A plan carried out by closures that find everything wrong with a value: what ``program.py`` leaves to somebody with time.
 
 The source side decides the walk: an object dispatches each of its keys to what was compiled for it, a list converts each item
 into a target of its own. Every closure either fills its target or raises ``Wrong`` with places relative to its own value, so
@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.exchange import ABSENT
 from gateway.mapping.path import EACH, Path
+from gateway.mapping.plan import Convert, Group, Move, Node, Plan, tree
 from gateway.mapping.texts import kind_of
 from gateway.mapping.wrong import MOST, Wrong
 
-Convert = Callable[[object], object]
 Target = dict[str, Any]
 Fill = Callable[[Any, Target], None]
 """Reads a value, fills a target object."""
@@ -27,72 +26,14 @@ _HINTS = 5
 _LONGEST_HINT = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One value's way. ``missing`` is what the target gets when the source has no value; ``ABSENT`` is nothing."""
-
-    source: Path
-    target: Path
-    convert: Convert
-    required: bool = False
-    nullable: bool = False
-    missing: object = ABSENT
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    target: Path
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What a table says about a source object or list itself. ``least`` and ``most`` count items."""
-
-    required: bool
-    least: int | None = None
-    most: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything one direction of a table does. ``strict``: unknown keys are errors. ``wrap``: a single value counts as a list of
-    one, as a repeatable query parameter does."""
-
-    moves: tuple[Move, ...]
-    constants: tuple[Constant, ...]
-    groups: dict[Path, Group]
-    pairs: dict[Path, Path]
-    strict: bool
-    unknown: str
-    wrap: bool = False
-
-
-@dataclass(slots=True)
-class _Node:
-    path: Path
-    moves: list[Move] = field(default_factory=list)
-    children: dict[str, _Node] = field(default_factory=dict)
-
-
 def compile_plan(plan: Plan) -> Convert:
     """The converter of whole values. It raises ``Wrong`` with every error, places relative to the value."""
-    root = _Node(())
-    for move in plan.moves:
-        node = root
-        for name in move.source:
-            node = node.children.setdefault(name, _Node((*node.path, name)))
-        node.moves.append(move)
-    for source, _ in sorted(plan.pairs.items()):
-        node = root
-        for name in source:
-            node = node.children.setdefault(name, _Node((*node.path, name)))
-    return _item(plan, root, ())
+    return _item(plan, tree(plan), ())
 
 
-def _item(plan: Plan, node: _Node, target: Path) -> Convert:
+def _item(plan: Plan, node: Node, target: Path) -> Convert:
     """A converter from one source value to one target value of its own: the whole body, or an item of a list."""
-    constants = [_put(c.target[len(target) :], c.value) for c in plan.constants if _directly(c.target, target)]
+    constants = [_put(c.target[len(target) :], c.value) for c in plan.constants_of(target)]
     if not node.moves:
         fill = _object(plan, node, len(target))
     elif not constants and node.moves[0].target == target:
@@ -113,11 +54,7 @@ def _item(plan: Plan, node: _Node, target: Path) -> Convert:
     return convert
 
 
-def _directly(path: Path, scope: Path) -> bool:
-    return path[: len(scope)] == scope and EACH not in path[len(scope) :]
-
-
-def _below(node: _Node) -> list[Move]:
+def _below(node: Node) -> list[Move]:
     return [*node.moves, *(move for name, child in node.children.items() if name != EACH for move in _below(child))]
 
 
@@ -148,10 +85,10 @@ def _set(out: Target, path: Path, value: object) -> None:
     out[path[-1] if path else ""] = value
 
 
-def _object(plan: Plan, node: _Node, depth: int) -> Fill:
+def _object(plan: Plan, node: Node, depth: int) -> Fill:
     """Fills the target from a source object. ``depth`` is how much of a target path leads to the target object itself."""
     fields = {name: _field(plan, child, depth) for name, child in node.children.items()}
-    required = frozenset(name for name, child in node.children.items() if _is_required(plan, child))
+    required = frozenset(name for name, child in node.children.items() if plan.is_required(child))
     absent = [(name, put) for name, child in node.children.items() for put in _absents(plan, child, depth)]
     unknown = _unknown(plan.unknown, list(fields)) if plan.strict else None
     get = fields.get
@@ -223,22 +160,7 @@ def _unknown(what: str, known: list[str]) -> Callable[[str, int], str]:
     return sentence
 
 
-def _is_required(plan: Plan, node: _Node) -> bool:
-    """Whether the object around must have this key: its group row says, else any required field inside does. In an answer a
-    list that is not there is an empty one."""
-    if EACH in node.children:
-        if not plan.strict:
-            return False
-        group = plan.groups.get((*node.path, EACH))
-        item = node.children[EACH]
-        return group.required if group else any(move.required for move in item.moves)
-    group = plan.groups.get(node.path)
-    if group is not None:
-        return group.required
-    return any(move.required for move in node.moves) or any(_is_required(plan, child) for child in node.children.values())
-
-
-def _absents(plan: Plan, node: _Node, depth: int) -> list[Callable[[Target], None]]:
+def _absents(plan: Plan, node: Node, depth: int) -> list[Callable[[Target], None]]:
     """What a key that is not there puts into the target all the same. An optional group stays absent, defaults and all."""
     if EACH in node.children:
         return [] if plan.strict else [_empty_list(plan, node.children[EACH], depth)]
@@ -248,13 +170,13 @@ def _absents(plan: Plan, node: _Node, depth: int) -> list[Callable[[Target], Non
     return here + [put for child in node.children.values() for put in _absents(plan, child, depth)]
 
 
-def _field(plan: Plan, node: _Node, depth: int) -> Fill:
+def _field(plan: Plan, node: Node, depth: int) -> Fill:
     if EACH in node.children:
         return _list(plan, node.children[EACH], depth)
     return _leaf(plan.strict, node, depth) if node.moves else _object(plan, node, depth)
 
 
-def _leaf(strict: bool, node: _Node, depth: int) -> Fill:
+def _leaf(strict: bool, node: Node, depth: int) -> Fill:
     fills = [_single(strict, move, move.target[depth:]) for move in node.moves]
     if len(fills) == 1:
         return fills[0]
@@ -268,23 +190,15 @@ def _leaf(strict: bool, node: _Node, depth: int) -> Fill:
 
 def _single(strict: bool, move: Move, path: Path) -> Fill:
     convert, null = move.convert, _null(strict, move)
-    name = path[-1] if path else ""
 
     def fill(value: Any, out: Target) -> None:
-        result = convert(value) if value is not None else null()
-        if result is not ABSENT:
-            out[name] = result
-        else:
-            _fill_missing(move, out, path)
-
-    def fill_inner(value: Any, out: Target) -> None:
         result = convert(value) if value is not None else null()
         if result is not ABSENT:
             _set(out, path, result)
         else:
             _fill_missing(move, out, path)
 
-    return fill if len(path) < 2 else fill_inner
+    return fill
 
 
 def _fill_missing(move: Move, out: Target, path: Path) -> None:
@@ -301,7 +215,7 @@ def _null(strict: bool, move: Move) -> Callable[[], object]:
     return (lambda: move.convert(None)) if strict else (lambda: ABSENT)
 
 
-def _list(plan: Plan, node: _Node, depth: int) -> Fill:
+def _list(plan: Plan, node: Node, depth: int) -> Fill:
     inner = plan.pairs[node.path]
     convert = _item(plan, node, inner)
     path = inner[depth:-1]
@@ -326,11 +240,9 @@ def _list(plan: Plan, node: _Node, depth: int) -> Fill:
     return fill
 
 
-def _empty_list(plan: Plan, node: _Node, depth: int) -> Callable[[Target], None]:
-    """What an answer without the list gives: an empty list where the table requires one."""
-    group = plan.groups.get(node.path)
-    path = plan.pairs[node.path][depth:-1]
-    return lambda out: _set(out, path, []) if group and group.required else None
+def _empty_list(plan: Plan, node: Node, depth: int) -> Callable[[Target], None]:
+    path, kept = plan.pairs[node.path][depth:-1], plan.is_kept(node.path)
+    return lambda out: _set(out, path, []) if kept else None
 
 
 def _each(value: list[object], convert: Convert) -> list[object]:

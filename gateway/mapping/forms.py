@@ -31,13 +31,12 @@ def answer_form(row: Row, *, unknown: Callable[[], None], function: Function | N
 
 
 def _string(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
-    bounds = [bound for bound in (_whole(row.max), leaf.max_length if leaf is not None else None) if bound is not None]
-    return texts.string_request(_whole(row.min), min(bounds, default=None), row.pattern)
+    return texts.string_request(*lengths(row, leaf), row.pattern)
 
 
 def _integer(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
     text = leaf is not None and leaf.builtin in TEXT
-    return numbers.integer_request(_whole(row.min), _whole(row.max), text=text, parameter=parameter)
+    return numbers.integer_request(whole(row.min), whole(row.max), text=text, parameter=parameter)
 
 
 def _codes(row: Row, leaf: Leaf | None, parameter: bool) -> Convert:
@@ -69,7 +68,14 @@ _ANSWER: dict[str, Callable[[Row, Callable[[], None]], Convert]] = {
 }
 
 
-def _whole(bound: int | str | None) -> int | None:
+def lengths(row: Row, leaf: Leaf | None) -> tuple[int | None, int | None]:
+    """The least and greatest length of a string, by its row and by the contract."""
+    bounds = [bound for bound in (whole(row.max), leaf.max_length if leaf is not None else None) if bound is not None]
+    return whole(row.min), min(bounds, default=None)
+
+
+def whole(bound: int | str | None) -> int | None:
+    """A bound of a row as a number."""
     return None if bound is None else int(bound)
 
 

@@ -21,11 +21,16 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "a number")
 
 
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Whether the whole of a text fits a row's pattern."""
+    return re.compile(pattern, re.ASCII).fullmatch
+
+
 def string_request(least: int | None, most: int | None, pattern: str | None) -> Convert:
     """The text unchanged. Lengths count Unicode characters, as XSD does."""
     low = least or 0
     high = most if most is not None else 1 << 62
-    match = re.compile(pattern, re.ASCII).fullmatch if pattern else None
+    match = matcher(pattern) if pattern else None
 
     def convert(value: object) -> object:
         if type(value) is not str:

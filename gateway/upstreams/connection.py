@@ -44,7 +44,6 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer",
         "_due",
-        "_loop",
         "_owner",
         "_paused",
         "_rings_at",
@@ -52,12 +51,13 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_uploading",
         "_writable",
+        "loop",
         "reused",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
+        self.loop = loop
         self.reused = False
-        self._loop = loop
         self._owner = owner
         self._answer: Answer | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -118,11 +118,11 @@ class Connection(asyncio.Protocol):
                 return
             self._timer.cancel()
         self._rings_at = when
-        self._timer = self._loop.call_at(when, self._ring)
+        self._timer = self.loop.call_at(when, self._ring)
 
     def expire_in(self, seconds: float) -> None:
         """Drop the connection unless it is given to a call before."""
-        self.ring_at(self._loop.time() + seconds)
+        self.ring_at(self.loop.time() + seconds)
 
     def close(self) -> None:
         """Close in order; what is written still leaves."""
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writable = self.loop.create_future()
 
     def resume_writing(self) -> None:
         writable, self._writable = self._writable, None
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def _ring(self) -> None:
         self._timer = None
-        if self._due - self._loop.time() > _CLOCK_GRAIN:
+        if self._due - self.loop.time() > _CLOCK_GRAIN:
             self.ring_at(self._due)
         elif self._answer is None:
             self._retire()
@@ -255,6 +255,7 @@ class Answer:
     __slots__ = (
         "_body",
         "_limit",
+        "_loop",
         "_waiter",
         "collecting",
         "connection",
@@ -273,6 +274,7 @@ class Answer:
         self.problem: Problem | None = None
         self.collecting = self.delivered = False
         self._limit = limit
+        self._loop = connection.loop
         self._body: bytes | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -354,7 +356,7 @@ class Answer:
             self.collecting = False
 
     async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:

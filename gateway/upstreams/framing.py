@@ -30,6 +30,7 @@ _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 _FIELD_TEXT: Final = frozenset([9, *range(32, 127), *range(128, 256)])
 _ZEROED: Final = bytes(byte if byte in _FIELD_TEXT else 0 for byte in range(256))
 _METHOD: Final = re.compile(r"(?!CONNECT\Z)[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TARGET: Final = re.compile(r"/[!\"$-~]*")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _SPECIAL: Final = HOP_BY_HOP | {b"content-length"}
@@ -38,7 +39,7 @@ _SPECIAL: Final = HOP_BY_HOP | {b"content-length"}
 # match is not wrong, only httptools' to judge; so is a status without a body. Names have a limit because they are cached.
 _PLAIN_STATUS: Final = re.compile(rb"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9]) [ -~]*\r\n")
 _PLAIN_FIELD: Final = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}): ([!-~][ -~]*+)(?<! )\r\n", re.MULTILINE)
-_PLAIN_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_LENGTH_DIGITS: Final = 18
 
 
 class FramingError(ValueError):
@@ -72,7 +73,7 @@ def _check_values(values: list[bytes]) -> None:
 def check_request_line(method: str, target: str) -> None:
     """Raises BadRequest unless ``method`` is a token other than CONNECT and ``target`` is in origin-form
     (RFC 9112 sections 3.1 and 3.2.1)."""
-    if not _METHOD.fullmatch(method):
+    if method not in _METHODS and not _METHOD.fullmatch(method):
         raise BadRequest("The method cannot be sent.")
     if not _TARGET.fullmatch(target):
         raise BadRequest("The request target holds characters that a URL does not allow.")
@@ -93,7 +94,7 @@ def declared_length(headers: Headers) -> int | None:
     if not values:
         return None
     value = values.pop()
-    if values or not value.isdigit() or len(value) > 18:
+    if values or not value.isdigit() or len(value) > _LENGTH_DIGITS:
         raise BadRequest("The Content-Length is not a number.")
     return int(value)
 
@@ -135,22 +136,24 @@ def plain_head(head: bytes) -> tuple[int, Headers, int] | None:
     if len(fields) != head.count(b"\n") - 2:  # a line that did not match
         return None
     headers: Headers = []
-    length = None
+    length = -1
     for name, value in fields:
-        lower = _lowered(name)
-        if lower not in _SPECIAL:
+        lower, special = _kind(name)
+        if not special:
             headers.append((lower, value))
-        elif lower == b"content-length" and length is None and _PLAIN_LENGTH.fullmatch(value):
+        elif lower == b"content-length" and length < 0 and value.isdigit() and len(value) <= _LENGTH_DIGITS:
             length = int(value)
             headers.append((lower, value))
         elif lower != b"keep-alive" and (lower != b"connection" or value.lower() != b"keep-alive"):
             return None
-    return None if length is None else (int(line[1]), headers, length)
+    return None if length < 0 else (int(line[1]), headers, length)
 
 
 @lru_cache(maxsize=1024)
-def _lowered(name: bytes) -> bytes:
-    return name.lower()
+def _kind(name: bytes) -> tuple[bytes, bool]:
+    """A field's name in lower case, and whether it is one of those that decide how the answer is read."""
+    lower = name.lower()
+    return lower, lower in _SPECIAL
 
 
 class AnswerParser:

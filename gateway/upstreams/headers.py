@@ -162,6 +162,11 @@ _OWN: Final = frozenset({b"date", b"ratelimit", b"ratelimit-policy", b"tracepare
 _REFERENCES: Final = frozenset({b"content-location", b"link", b"location", b"refresh"})
 
 
+# What nearly every Connection field says.
+_OPTIONS: Final = {option: frozenset({option}) for option in (b"close", b"keep-alive")}
+_NONE: Final[frozenset[bytes]] = frozenset()
+
+
 def forwardable(headers: Headers, allow: frozenset[bytes] = DEFAULT_FORWARD) -> Headers:
     """The request headers that may be sent on.
 
@@ -173,7 +178,8 @@ def forwardable(headers: Headers, allow: frozenset[bytes] = DEFAULT_FORWARD) -> 
     """
     passing = _passing(allow)
     kept = [header for header in headers if header[0] in passing]
-    return _without_nominated(kept, headers)
+    gone = nominated(headers)
+    return [header for header in kept if header[0] not in gone] if gone else kept
 
 
 def answerable(headers: Headers) -> Headers:
@@ -183,23 +189,17 @@ def answerable(headers: Headers) -> Headers:
     :param headers: names in lower case, as the upstream sent them.
     """
     kept = [header for header in headers if _answers(header[0]) and (header[0] not in _REFERENCES or b"//" not in header[1])]
-    return _without_nominated(kept, headers)
+    gone = nominated(headers)
+    return [header for header in kept if header[0] not in gone] if gone else kept
 
 
 def nominated(headers: Headers) -> frozenset[bytes]:
     """The names that Connection fields declare to be for this connection only, in lower case."""
-    values = [value for name, value in headers if name == b"connection"]
-    if not values:
-        return frozenset()
-    return frozenset(token.strip(b" \t") for token in b",".join(values).lower().split(b","))
-
-
-def _without_nominated(kept: Headers, headers: Headers) -> Headers:
-    for name, _ in headers:
+    names = _NONE
+    for name, value in headers:
         if name == b"connection":
-            gone = nominated(headers)
-            return [header for header in kept if header[0] not in gone]
-    return kept
+            names |= _OPTIONS.get(value) or {token.strip(b" \t") for token in value.lower().split(b",")}
+    return names
 
 
 def protected(name: bytes) -> bool:

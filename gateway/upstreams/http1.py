@@ -53,8 +53,10 @@ class Http1Client:
             timeout = settings.timeout
         elif timeout <= 0:
             raise UpstreamTimeout("No time was left for the upstream.", sent=False)
-        deadline = asyncio.get_running_loop().time() + timeout
-        connection = self._pool.idle() or await self._pool.take(deadline)
+        connection = self._pool.idle()
+        loop = connection.loop if connection else asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        connection = connection or await self._pool.take(deadline)
         while True:
             parser = AnswerParser(
                 head_only=outgoing.method == "HEAD", answer_limit=settings.answer_limit, head_limit=settings.head_limit

@@ -43,14 +43,13 @@ class Target:
     def fill(self, values: Mapping[str, object]) -> str:
         """Percent-encoded. What a careless reader could take for a path segment of its own is refused as the edge refuses it,
         encoded or not. Raises ``Unprocessable``."""
-        text = [self._start]
+        text = self._start
         for name, literal in self._rest:
             value = values.get(name)
-            if isinstance(value, str) and _UNRESERVED.fullmatch(value):
-                text += (value, literal)
-            else:
-                text += (_segment(name, value), literal)
-        return "".join(text)
+            if not isinstance(value, str) or not _UNRESERVED.fullmatch(value):
+                value = _segment(name, value)
+            text += value + literal
+        return text
 
 
 def _segment(name: str, value: object) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.deployment import read_deployment
 from gateway.errors import ConfigError
 from gateway.exchange import Principal
 from gateway.live import Live

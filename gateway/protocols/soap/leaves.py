@@ -137,16 +137,17 @@ def _form(program: Program, type: SimpleType, x: str) -> str:
     return f"not {program.object(lexical.MATCHERS[type.builtin])}({x})"
 
 
-def read_expression(program: Program, type: SimpleType) -> tuple[str, str]:
+def read_expression(program: Program, type: SimpleType, v: str) -> tuple[str, str]:
     """The expression for the value of text ``v``, "" when only the exact reader will do; and the test that sends it there."""
     name = type.builtin
     if type.variety != "atomic" or name in lexical.QUALIFIED or name in ("base64Binary", "boolean", "float", "double"):
         return "", ""
     if name in _STRINGS | {"anyAtomicType", "anyURI"}:
-        return "v", "" if lexical.whitespace(type) == "preserve" else "not v.isalnum()"
+        return v, "" if lexical.whitespace(type) == "preserve" else f"not {v}.isalnum()"
     if name in lexical.INTEGERS and lexical.is_number(type):
-        return ("int(v)", "not (v.isdecimal() and v.isascii()) or len(v) > 9") if name in ("int", "unsignedInt") else ("", "")
-    matches = f"not {program.object(lexical.MATCHERS[name])}(v)"
+        test = f"not ({v}.isdecimal() and {v}.isascii()) or len({v}) > 9"
+        return (f"int({v})", test) if name in ("int", "unsignedInt") else ("", "")
+    matches = f"not {program.object(lexical.MATCHERS[name])}({v})"
     if name == "decimal":
-        return "v", f'not (v.isascii() and v.replace(".", "", 1).isdecimal()) and {matches}'
-    return "v", matches
+        return v, f'not ({v}.isascii() and {v}.replace(".", "", 1).isdecimal()) and {matches}'
+    return v, matches
