@@ -83,6 +83,10 @@ def read_deployment(path: Path) -> Deployment:
     """Read ``gateway.yaml`` and everything it names. Raises ``ConfigError`` with all findings of all files."""
     folder = path.parent
     findings = Findings()
+    if not path.is_file():
+        raise ConfigError(
+            [Finding(str(path), 0, "is not there", "name another with --config, or write one with 'erp-gateway init'")]
+        )
     source = findings.attempt(read_source, path, name=path.name)
     gateway = findings.attempt(validate, source, Gateway) if source else None
     shown = gateway or Gateway.model_construct(upstreams={})

@@ -155,6 +155,7 @@ class UpstreamProblem(Problem):
 
     :param sent: whether any byte of the request may have reached the upstream. A write that was sent and got no answer has
         an unknown outcome; a write that was not sent certainly did not happen.
+    :ivar outcome_unknown: set by whoever knows that this was a write and that it may have been booked.
     """
 
     origin = "upstream"
@@ -170,6 +171,14 @@ class UpstreamProblem(Problem):
     ) -> None:
         super().__init__(detail, errors=errors, headers=headers, extensions=extensions)
         self.sent = sent
+        self.outcome_unknown = False
+
+    def document(self, instance: str = "") -> dict[str, object]:
+        """As every problem's, and where a write may have been booked it says so and does not invite a retry."""
+        document = super().document(instance)
+        if self.outcome_unknown:
+            document |= {"retryable": False, "outcome": "unknown"}
+        return document
 
 
 class Unreachable(UpstreamProblem):

@@ -19,7 +19,18 @@ from gateway.snapshot import Snapshot, Stores, build
 
 log = structlog.get_logger()
 
-RESTART = ("demo", "edge.listen", "edge.processes", "edge.limits", "console.listen", "counters.url", "ledger.url")
+RESTART = (
+    "edge.listen",
+    "edge.processes",
+    "edge.drain",
+    "edge.limits.header_bytes",
+    "edge.limits.header_count",
+    "edge.limits.header_timeout",
+    "edge.limits.idle_timeout",
+    "edge.limits.connections",
+    "console.listen",
+    "counters.url",
+)
 """Settings that are taken once, when the process starts."""
 
 

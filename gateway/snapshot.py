@@ -16,7 +16,7 @@ from gateway.config.gateway import EdgeLimits
 from gateway.config.routes import OperationBase
 from gateway.config.source import Place, Source
 from gateway.deployment import Deployment, Findings, Resource
-from gateway.errors import ConfigError, Finding, Problem
+from gateway.errors import ConfigError, FaultClient, Finding, Problem, Refused, UpstreamProblem
 from gateway.exchange import Exchange, Reply
 from gateway.identity.authenticator import HeaderAuthenticator
 from gateway.identity.issuer import TokenIssuer
@@ -254,7 +254,12 @@ def _caller(call: Operation) -> Handler:
     async def caller(exchange: Exchange) -> Reply:
         if exchange.outgoing is None:
             raise AssertionError("the call was not prepared")
-        return await send(exchange.outgoing)
+        try:
+            return await send(exchange.outgoing)
+        except UpstreamProblem as problem:
+            said_no = isinstance(problem, Refused | FaultClient)
+            problem.outcome_unknown = problem.sent and not exchange.outgoing.safe and not said_no
+            raise
 
     return caller
 

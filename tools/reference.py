@@ -29,8 +29,6 @@ from gateway.stages import CONFIGURABLE
 DOCS = Path(__file__).parent.parent / "docs"
 REGION = re.compile(r"(<!-- begin ([a-z-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
-DURATION = ["30s", "5m"]
-SIZE = ["64KiB", "1MiB"]
 """The examples by which a JSON Schema property tells durations and sizes, whose defaults are plain numbers in code."""
 
 
@@ -43,11 +41,10 @@ OPERATION: type[BaseModel] = get_args(RESOURCE.model_fields["operations"].annota
 
 def options(kind: type[BaseModel]) -> str:
     """The table of a configuration model's keys."""
-    properties = kind.model_json_schema()["properties"]
     rows = []
     for name, field in kind.model_fields.items():
         meaning = _first_line(field.description) or _first_line(getattr(field.annotation, "__doc__", None))
-        rows.append((f"`{name}`", meaning, _default(field.get_default(call_default_factory=False), properties[name])))
+        rows.append((f"`{name}`", meaning, _default(field.get_default(call_default_factory=False))))
     return _table(("key", "meaning", "default"), rows)
 
 
@@ -55,20 +52,15 @@ def stage(kind: type) -> str:
     """The table of a stage's keys: its fields, and what its docstring says of each."""
     said = dict(re.findall(r":param (\w+): (.*?)(?=\n\s*:param|\Z)", kind.__doc__ or "", re.DOTALL))
     fields = [field for field in dataclasses.fields(kind) if field.name in said]
-    rows = [(f"`{f.name}`", _line(said[f.name]), _default(f.default, {})) for f in fields]
+    rows = [(f"`{f.name}`", _line(said[f.name]), _default(f.default)) for f in fields]
     return _table(("key", "meaning", "default"), rows)
 
 
-def _default(value: Any, schema: dict[str, Any]) -> str:
+def _default(value: Any) -> str:
     if value is PydanticUndefined or value is dataclasses.MISSING:
         return "required"
     if value is None or isinstance(value, BaseModel):
         return ""
-    if schema.get("examples") == DURATION:
-        return f"`{value:g}s`"
-    if schema.get("examples") == SIZE:
-        unit, name = (1024**2, "MiB") if value % 1024**2 == 0 else (1024, "KiB")
-        return f"`{value // unit}{name}`"
     if isinstance(value, str | bool | int | list | dict):
         return f"`{value if isinstance(value, str) else orjson.dumps(value).decode()}`"
     return f"`{value}`"

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.init import init
+from gateway.cli.init import write_example
 from gateway.cli.output import DEFAULT, ConfigPath, err, out
 from gateway.demo.erp.process import ErpProcess
 from gateway.demo.tour import tour
@@ -38,6 +38,7 @@ def demo(
                 outcome.append(tour(addresses["edge"], erp.journal, out))
                 if not once:
                     _invite(addresses, erp.url)
+                    configure_logging("info")
             finally:
                 if once or not outcome:
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -55,7 +56,7 @@ def demo(
 
 def _example(stack: ExitStack) -> Path:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="erp-gateway-")))
-    init(folder)
+    write_example(folder)
     return folder / "gateway.yaml"
 
 
@@ -71,7 +72,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         f"{erp}/journal",
         "",
         "Try it:",
-        f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | {_PICK_TOKEN})",
+        f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | {_PICK})",
         f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' {edge}/api/v1/payments -d '{_PAYMENT}'",
         f'curl -s -H "Authorization: Bearer $TOKEN" {edge}/api/v1/sales-orders   # 403: oa may not',
         "",
@@ -81,7 +82,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-_PICK_TOKEN = """sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'"""
+_PICK = """sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'"""
 _PAYMENT = (
     '{"externalNumber":"OA-100","initiator":"clerk-1","entity":"1000",'
     '"payee":{"code":"4711","name":"Falkenberg GmbH","account":"6222020200112233"},'

@@ -30,6 +30,12 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
     if folder.exists() and any(folder.iterdir()):
         err.print(f"{folder} is not empty; choose another folder", style="red")
         raise typer.Exit(1)
+    write_example(folder)
+    out.print(f"Wrote a deployment to {folder}. Next: erp-gateway check -c {folder / 'gateway.yaml'}", highlight=False)
+
+
+def write_example(folder: Path) -> None:
+    """Copy the example deployment to where it stands alone: contracts and schemas beside it."""
     source = example()
     for name in FOLDERS:
         shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -39,4 +45,3 @@ def init(folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]
     (folder / "docs" / "schema").mkdir(parents=True)
     for kind in Kind:
         (folder / "docs" / "schema" / f"{kind}.json").write_text(text(kind), "utf-8")
-    out.print(f"Wrote a deployment to {folder}. Next: erp-gateway check -c {folder / 'gateway.yaml'}", highlight=False)

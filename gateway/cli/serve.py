@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,10 +16,17 @@ from gateway.supervisor import supervise
 from gateway.telemetry import configure_logging
 
 
+class LogLevel(StrEnum):
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
 def serve(
     config: ConfigPath = DEFAULT,
     only: Annotated[str | None, typer.Option(help="Run one part in this process: edge or console.")] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[LogLevel, typer.Option(help="The least important events to log.")] = LogLevel.info,
 ) -> None:
     """Serve the deployment until SIGTERM. SIGHUP, or a changed file, reloads it without dropping a call."""
     part: Part | None

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.config.identity import Identity
-from gateway.config.values import Address, Bytes, Listen, Seconds, Section, wrong
+from gateway.config.values import Bytes, Listen, Seconds, Section, written, wrong
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
@@ -56,31 +56,33 @@ UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 class EdgeLimits(Section):
     """What the public port accepts from one client, before anything is known about it."""
 
-    body: Bytes = Field(1024**2, gt=0, description="Largest request body; more is 413.")
-    header_bytes: Bytes = Field(32 * 1024, ge=1024, description="Largest request head, the request line included; more is 431.")
+    body: Bytes = Field(written("1MiB"), gt=0, description="Largest request body; more is 413.")
+    header_bytes: Bytes = Field(
+        written("32KiB"), ge=1024, description="Largest request head, the request line included; more is 431."
+    )
     header_count: int = Field(100, ge=8, description="Most header lines; more is 431.")
     json_depth: int = Field(64, ge=4, le=512, description="Deepest nesting of a JSON body; more is 400.")
-    header_timeout: Seconds = Field(10.0, gt=0, description="A request head must arrive within this time.")
-    body_timeout: Seconds = Field(30.0, gt=0, description="A request body must arrive within this time; longer is 408.")
-    idle_timeout: Seconds = Field(75.0, ge=1, description="A connection without a request is closed after this time.")
+    header_timeout: Seconds = Field(written("10s"), gt=0, description="A request head must arrive within this time.")
+    body_timeout: Seconds = Field(written("30s"), gt=0, description="A request body must arrive within this time; longer is 408.")
+    idle_timeout: Seconds = Field(written("75s"), ge=1, description="A connection without a request is closed after this time.")
     connections: int = Field(4096, ge=1, description="Most connections at once; more get 503.")
 
 
 class Edge(Section):
     """The public port, for satellites."""
 
-    listen: Listen = Field(Address("127.0.0.1", 8080), description="Address and port.")
+    listen: Listen = Field(written("127.0.0.1:8080"), description="Address and port.")
     processes: int = Field(1, ge=1, le=64, description="Edge processes sharing the port. More than one needs counters in Redis.")
     public_url: PublicUrl | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
     docs: Literal["public", "token"] = Field("token", description="Whether /docs and /openapi need a credential.")
-    drain: Seconds = Field(30.0, description="Calls in flight may end within this time when the gateway stops.")
+    drain: Seconds = Field(written("30s"), description="Calls in flight may end within this time when the gateway stops.")
     limits: EdgeLimits = EdgeLimits()
 
 
 class Console(Section):
     """The internal port: health, metrics. Never give it to the outside."""
 
-    listen: Listen = Field(Address("127.0.0.1", 8081), description="Address and port.")
+    listen: Listen = Field(written("127.0.0.1:8081"), description="Address and port.")
 
 
 class Ledger(Section):
@@ -114,10 +116,12 @@ class Upstream(Section):
     service: str | None = Field(None, description="Service of the WSDL, when it has several.")
     port: str | None = Field(None, description="Port of the service, when it has several.")
     url: UpstreamUrl | None = Field(None, description="Where requests go. Required for REST; for SOAP the WSDL says it too.")
-    timeout: Seconds = Field(15.0, gt=0, description="One call, from the first attempt to connect to the answer's last byte.")
-    connect_timeout: Seconds = Field(3.0, gt=0, description="Setting up one connection.")
+    timeout: Seconds = Field(
+        written("15s"), gt=0, description="One call, from the first attempt to connect to the answer's last byte."
+    )
+    connect_timeout: Seconds = Field(written("3s"), gt=0, description="Setting up one connection.")
     connections: int = Field(64, ge=1, le=4096, description="Most connections at once, per process.")
-    answer_limit: Bytes = Field(10 * 1024**2, gt=0, description="Largest answer, after decompression.")
+    answer_limit: Bytes = Field(written("10MiB"), gt=0, description="Largest answer, after decompression.")
     adapter: Literal["http1", "httpx"] = Field("http1", description="http1 is the fast client; httpx the general one.")
     headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, credentials among them.")
     forward: list[FieldName] = Field([], description="Request headers passed on beside the usual ones.")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from gateway.config.values import Seconds, Section, wrong
+from gateway.config.values import Seconds, Section, written, wrong
 
 AlgorithmName = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 """Signatures with a public key, RFC 7518 section 3.1, RFC 8037 and RFC 9864. Nothing a gateway could sign with itself."""
@@ -107,7 +107,9 @@ class Issuer(Section):
     roles_claim: str = Field(
         "roles", min_length=1, description="The claim with the roles: a list, or names divided by spaces. `/a/b` looks inside."
     )
-    leeway: Annotated[Seconds, AfterValidator(_leeway)] = Field(30.0, description="Allowed difference between the clocks.")
+    leeway: Annotated[Seconds, AfterValidator(_leeway)] = Field(
+        written("30s"), description="Allowed difference between the clocks."
+    )
 
     @model_validator(mode="after")
     def _one_tenant(self) -> Issuer:
@@ -128,7 +130,7 @@ class Builtin(Section):
     previous_keys: list[SecretStr] = Field(
         [], max_length=8, description="PEM keys (public ones suffice) used before; tokens they signed stay good."
     )
-    lifetime: Annotated[Seconds, AfterValidator(_lifetime)] = Field(900.0, description="How long a token is good.")
+    lifetime: Annotated[Seconds, AfterValidator(_lifetime)] = Field(written("15m"), description="How long a token is good.")
 
     @model_validator(mode="after")
     def _one_key(self) -> Builtin:

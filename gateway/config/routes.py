@@ -103,7 +103,10 @@ class ResourceBase(Section):
 
 def route_file(stages: Mapping[str, type]) -> type[ResourceBase]:
     """The model of a route file in which an operation may also configure the given stages by name."""
-    keys: dict[str, Any] = {name: (config | None, Field(None, description=config.__doc__)) for name, config in stages.items()}
+    keys: dict[str, Any] = {
+        name: (config | None, Field(None, description=(config.__doc__ or "").partition("\n")[0]))
+        for name, config in stages.items()
+    }
     operation = create_model("Operation", __base__=OperationBase, **keys)
     operations = Annotated[dict[Name, operation], Field(min_length=1, description="Operations by name.")]
     return create_model("Resource", __base__=ResourceBase, operations=(operations, ...))

@@ -14,12 +14,17 @@ from pydantic_core import PydanticCustomError
 class Section(BaseModel):
     """A part of a configuration file: immutable, unknown keys are errors, no silent conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, validate_default=True)
 
 
 def wrong(what: str, remedy: str) -> PydanticCustomError:
     """An error in a value that says what would be right."""
     return PydanticCustomError("wrong_value", "{what}", {"what": what, "remedy": remedy})
+
+
+def written(text: str) -> Any:
+    """A default as people write it: validated like what they write, and shown so in the reference and in editors."""
+    return text
 
 
 _DURATION = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

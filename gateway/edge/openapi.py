@@ -96,7 +96,7 @@ def _operation(route: Route, schemas: Json) -> Json:
         "operationId": route.operation,
         "tags": [route.operation.partition(".")[0]],
         "summary": route.summary or route.operation.replace(".", ": "),
-        "parameters": [],
+        "parameters": _parameters(route, request, path_names, schemas),
         "responses": {
             str(route.status): _success(route, answer, schemas, f"{name}.answer"),
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
@@ -104,21 +104,29 @@ def _operation(route: Route, schemas: Json) -> Json:
     }
     if route.public:
         operation["security"] = []
-    if route.method in ("GET", "DELETE"):
-        described = _hoisted_parameters(request, name, schemas)
-        required = (described or {}).get("required", ())
-        operation["parameters"] = [
-            _parameter(n, "query", n in required, schema) for n, schema in _properties(described).items() if n not in path_names
-        ]
-    else:
-        schema = _hoist(request, f"{name}.request", schemas) if request else {}
-        described = None
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    operation["parameters"] = [
-        *(_parameter(n, "path", True, _property(described, n)) for n in path_names),
-        *operation["parameters"],
-    ]
+    if route.method not in ("GET", "DELETE"):
+        body = _hoist(_without(request, path_names), f"{name}.request", schemas) if request else {}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _parameters(route: Route, request: Json | None, path_names: list[str], schemas: Json) -> list[Json]:
+    """Those in the path, and for a method without a body those in the query."""
+    described = _hoisted_parameters(request, route.operation, schemas)
+    found = [_parameter(name, "path", True, _property(described, name)) for name in path_names]
+    if route.method in ("GET", "DELETE"):
+        required = (described or {}).get("required", ())
+        others = {name: schema for name, schema in _properties(described).items() if name not in path_names}
+        found += [_parameter(name, "query", name in required, schema) for name, schema in others.items()]
+    return found
+
+
+def _without(schema: Json, names: list[str]) -> Json:
+    """An object's schema without the fields that the path gives."""
+    if not names:
+        return schema
+    kept = {name: inner for name, inner in _properties(schema).items() if name not in names}
+    return {**schema, "properties": kept, "required": [name for name in schema.get("required", ()) if name not in names]}
 
 
 def _success(route: Route, answer: Json | None, schemas: Json, name: str) -> Json:

@@ -111,10 +111,10 @@ def _decimal(row: Row, convert: Convert) -> Inline:
     names: dict[str, object] = {"match": re.compile(_unsigned(numbers.decimal_pattern(row.scale, row.digits))).fullmatch}
     if row.min is not None and Decimal(row.min) > 0:
         tests.append("float({x}) > {low}")
-        names["low"] = float(row.min)
+        names["low"] = float(Decimal(row.min))
     if row.max is not None:
         tests.append("float({x}) < {high}")
-        names["high"] = float(row.max)
+        names["high"] = float(Decimal(row.max))
     return Inline(convert, " and ".join(tests), names=names)
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from functools import lru_cache
 from typing import Final
 
 import httptools
 
 from gateway.errors import BadRequest
 from gateway.exchange import Headers
-from gateway.upstreams.headers import FRAMING, HOP_BY_HOP
+from gateway.upstreams.headers import FRAMING, HOP_BY_HOP, Remembered
 
 OWNED: Final = HOP_BY_HOP | FRAMING
 _ENDS_WITH_CLOSE: Final = -1
@@ -36,9 +35,9 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _SPECIAL: Final = HOP_BY_HOP | {b"content-length"}
 
 # The lines of a head that anybody would read alike: printable ASCII, one space after the colon, none at the end. What does not
-# match is not wrong, only httptools' to judge; so is a status without a body. Names have a limit because they are cached.
+# match is not wrong, only httptools' to judge; so is a status without a body.
 _PLAIN_STATUS: Final = re.compile(rb"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9]) [ -~]*\r\n")
-_PLAIN_FIELD: Final = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}): ([!-~][ -~]*+)(?<! )\r\n", re.MULTILINE)
+_PLAIN_FIELD: Final = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ([!-~][ -~]*+)(?<! )\r\n", re.MULTILINE)
 _LENGTH_DIGITS: Final = 18
 
 
@@ -49,12 +48,12 @@ class FramingError(ValueError):
 def sendable(headers: Headers) -> Headers:
     """``headers`` without those the client writes itself. Raises BadRequest when a name is no token or a value holds a control
     character (RFC 9110 sections 5.1 and 5.5), which would let a caller write headers or requests of its own."""
-    kept = [header for header in headers if _field_start(header[0])]
+    kept = [header for header in headers if _field_start[header[0]]]
     _check_values([value for _, value in kept])
     return kept
 
 
-@lru_cache(maxsize=1024)
+@Remembered
 def _field_start(name: bytes) -> bytes:
     """What a field of this name begins with, the end of the line before it included; empty when the client owns the field.
     Raises BadRequest when the name is no token."""
@@ -115,7 +114,7 @@ def request_head(method: str, target: str, host: bytes, framing: tuple[bytes, by
     ``method`` and ``target`` have been checked."""
     parts = [f"{method} {target} HTTP/1.1\r\nhost: ".encode(), host]
     for name, value in headers:
-        start = _field_start(name)
+        start = _field_start[name]
         if start:
             parts += (start, value)
     _check_values(parts[3::2])
@@ -138,7 +137,7 @@ def plain_head(head: bytes) -> tuple[int, Headers, int] | None:
     headers: Headers = []
     length = -1
     for name, value in fields:
-        lower, special = _kind(name)
+        lower, special = _kind[name]
         if not special:
             headers.append((lower, value))
         elif lower == b"content-length" and length < 0 and value.isdigit() and len(value) <= _LENGTH_DIGITS:
@@ -149,7 +148,7 @@ def plain_head(head: bytes) -> tuple[int, Headers, int] | None:
     return None if length < 0 else (int(line[1]), headers, length)
 
 
-@lru_cache(maxsize=1024)
+@Remembered
 def _kind(name: bytes) -> tuple[bytes, bool]:
     """A field's name in lower case, and whether it is one of those that decide how the answer is read."""
     lower = name.lower()
@@ -240,9 +239,7 @@ class AnswerParser:
                 return b""
             if end > self._head_limit:
                 raise FramingError("The answer's headers are larger than allowed.")
-            head = data[:end]
-            if not self._read_plain_head(head):
-                self._parse_head(head)
+            self._parse_head(data[:end])
             data = data[end:]
             start = 0
         self._pending = b""
@@ -255,18 +252,16 @@ class AnswerParser:
         if data[:7] != b"HTTP/1."[: len(data)] or data.count(b"\n") != data.count(b"\r\n"):
             raise FramingError("The answer is not HTTP/1.1.")
 
-    def _read_plain_head(self, head: bytes) -> bool:
+    def _parse_head(self, head: bytes) -> None:
         plain = None if self._head_only else plain_head(head)
         if plain is None:
-            return False
-        self.status, self.headers, self._remaining = plain
-        if self._remaining > self._answer_limit:
-            raise FramingError("The answer is larger than allowed.")
-        self.complete = not self._remaining
+            self._judge_head(head)
+            return
+        self.status, self.headers, length = plain
+        self._expect(length)
         self.head_done = True
-        return True
 
-    def _parse_head(self, head: bytes) -> None:
+    def _judge_head(self, head: bytes) -> None:
         if head[:7] != b"HTTP/1.":
             raise FramingError("The answer is not HTTP/1.1.")
         self._fields: Headers = []
@@ -302,15 +297,18 @@ class AnswerParser:
             self._remaining = _CHUNKED
             self.complete = False
         elif length is not None:
-            if length > self._answer_limit:
-                raise FramingError("The answer is larger than allowed.")
-            self._remaining = length
-            self.complete = not length
+            self._expect(length)
         elif self.reusable:
             raise FramingError("The answer has no length.")
         else:
             self._remaining = _ENDS_WITH_CLOSE
             self.complete = False
+
+    def _expect(self, length: int) -> None:
+        if length > self._answer_limit:
+            raise FramingError("The answer is larger than allowed.")
+        self._remaining = length
+        self.complete = not length
 
     def _split_fields(self) -> tuple[int | None, bytes | None, list[bytes]]:
         """Content-Length, Transfer-Encoding and the Connection options, the other end-to-end fields going to ``headers``."""

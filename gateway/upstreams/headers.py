@@ -8,10 +8,33 @@ Pure, and run for every request: rules are compiled once per set of names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from gateway.exchange import Headers
+
+V = TypeVar("V")
+_REMEMBERED: Final = 1024
+_LONGEST: Final = 64
+
+
+class Remembered(dict[bytes, V], Generic[V]):
+    """A pure function of a field's name, looked up by subscription: quicker than calling it, cached or not. Names are the
+    peer's to choose, so that only so many are kept, and none that is long."""
+
+    def __init__(self, judge: Callable[[bytes], V]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> V:
+        verdict = self._judge(name)
+        if len(name) <= _LONGEST:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[name] = verdict
+        return verdict
+
 
 # RFC 9110 section 7.6.1, with the older names that intermediaries must also treat so (RFC 9112 appendix C.2.2).
 HOP_BY_HOP: Final = frozenset(
@@ -163,8 +186,7 @@ _REFERENCES: Final = frozenset({b"content-location", b"link", b"location", b"ref
 
 
 # What nearly every Connection field says.
-_OPTIONS: Final = {option: frozenset({option}) for option in (b"close", b"keep-alive")}
-_NONE: Final[frozenset[bytes]] = frozenset()
+_USUAL: Final = {option: frozenset({option}) for option in (b"close", b"keep-alive")}
 
 
 def forwardable(headers: Headers, allow: frozenset[bytes] = DEFAULT_FORWARD) -> Headers:
@@ -177,9 +199,14 @@ def forwardable(headers: Headers, allow: frozenset[bytes] = DEFAULT_FORWARD) -> 
     :param allow: names in lower case; build the set once, its rule is compiled per set.
     """
     passing = _passing(allow)
-    kept = [header for header in headers if header[0] in passing]
-    gone = nominated(headers)
-    return [header for header in kept if header[0] not in gone] if gone else kept
+    kept: Headers = []
+    nominating = False
+    for header in headers:
+        if header[0] in passing:
+            kept.append(header)
+        elif header[0] == b"connection":
+            nominating = True
+    return _without(nominated(headers), kept) if nominating else kept
 
 
 def answerable(headers: Headers) -> Headers:
@@ -188,18 +215,29 @@ def answerable(headers: Headers) -> Headers:
 
     :param headers: names in lower case, as the upstream sent them.
     """
-    kept = [header for header in headers if _answers(header[0]) and (header[0] not in _REFERENCES or b"//" not in header[1])]
-    gone = nominated(headers)
-    return [header for header in kept if header[0] not in gone] if gone else kept
+    kept: Headers = []
+    nominating = False
+    for header in headers:
+        name = header[0]
+        if _answers[name]:
+            if name not in _REFERENCES or b"//" not in header[1]:
+                kept.append(header)
+        elif name == b"connection":
+            nominating = True
+    return _without(nominated(headers), kept) if nominating else kept
 
 
 def nominated(headers: Headers) -> frozenset[bytes]:
     """The names that Connection fields declare to be for this connection only, in lower case."""
-    names = _NONE
-    for name, value in headers:
-        if name == b"connection":
-            names |= _OPTIONS.get(value) or {token.strip(b" \t") for token in value.lower().split(b",")}
-    return names
+    values = [value for name, value in headers if name == b"connection"]
+    if not values:
+        return frozenset()
+    usual = _USUAL.get(values[0]) if len(values) == 1 else None
+    return usual or frozenset(token.strip(b" \t") for token in b",".join(values).lower().split(b","))
+
+
+def _without(names: frozenset[bytes], headers: Headers) -> Headers:
+    return [header for header in headers if header[0] not in names]
 
 
 def protected(name: bytes) -> bool:
@@ -216,8 +254,6 @@ def _passing(allow: frozenset[bytes]) -> frozenset[bytes]:
     return frozenset(name for name in allow if not protected(name))
 
 
-@lru_cache(maxsize=1024)
+@Remembered
 def _answers(name: bytes) -> bool:
-    return not (
-        name in HOP_BY_HOP or name in FRAMING or name in _INTERNAL or name in _OWN or name.startswith(_INTERNAL_PREFIXES)
-    )
+    return not (name in HOP_BY_HOP or name in FRAMING or name in _INTERNAL or name in _OWN or name.startswith(_INTERNAL_PREFIXES))

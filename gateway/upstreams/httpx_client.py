@@ -269,16 +269,16 @@ def fetch_document(url: str) -> bytes:
     """A WSDL or schema at a URL the operator configured: bounded in size and time, no redirects. Blocks, so never on the event
     loop. Raises ``OSError`` with a sentence."""
     try:
-        with httpx.Client(follow_redirects=False, trust_env=False, timeout=DOCUMENT_SECONDS) as client:
-            with client.stream("GET", url) as answer:
-                if answer.status_code != 200:
-                    raise OSError(f"the answer is {answer.status_code}, not 200")
-                parts, size = [], 0
-                for part in answer.iter_bytes():
-                    size += len(part)
-                    if size > DOCUMENT_BYTES:
-                        raise OSError(f"it is larger than {DOCUMENT_BYTES >> 20} MiB")
-                    parts.append(part)
-                return b"".join(parts)
+        client = httpx.Client(follow_redirects=False, trust_env=False, timeout=DOCUMENT_SECONDS)
+        with client, client.stream("GET", url) as answer:
+            if answer.status_code != 200:
+                raise OSError(f"the answer is {answer.status_code}, not 200")
+            parts, size = [], 0
+            for part in answer.iter_bytes():
+                size += len(part)
+                if size > DOCUMENT_BYTES:
+                    raise OSError(f"it is larger than {DOCUMENT_BYTES >> 20} MiB")
+                parts.append(part)
+            return b"".join(parts)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(f"it cannot be fetched ({type(error).__name__})") from error

@@ -26,6 +26,7 @@ WHOLE = 64 * 1024
 
 OWN = frozenset({b"traceparent", b"x-request-id"})
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_EMPTY = (b"content-length", b"0")
 _JSON: Headers = [(b"content-type", b"application/json")]
 _ACCEPT: Headers = [(b"accept", b"application/json, application/problem+json")]
 _UNRESERVED = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
@@ -84,14 +85,10 @@ class PassThrough:
         headers += self.headers
         headers.append((b"x-request-id", exchange.id.encode("ascii")))
         headers.append((b"traceparent", exchange.trace))
-        framing = [header for header in request.headers if header[0] in _FRAMING]
-        if not framing:
-            return Outgoing(self.method, target, headers, b"", self.safe)
-        length = request.header(b"content-length")
+        length, has_body = framing_of(request.headers)
         if length is not None:
-            headers.append((b"content-length", length))
-        body = request.body.chunks() if has_body(framing) else b""
-        return Outgoing(self.method, target, headers, body, self.safe)
+            headers.append(length)
+        return Outgoing(self.method, target, headers, request.body.chunks() if has_body else b"", self.safe)
 
     async def send(self, outgoing: Outgoing) -> Reply:
         incoming = await self.client.send(outgoing, timeout=self.timeout)
@@ -182,8 +179,15 @@ def query_of(values: Mapping[str, object]) -> str:
     return urlencode(pairs)
 
 
-def has_body(headers: Headers) -> bool:
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
+def framing_of(headers: Headers) -> tuple[tuple[bytes, bytes] | None, bool]:
+    """A request's first Content-Length, and whether it has a body."""
+    length, has_body = None, False
+    for header in headers:
+        if header[0] in _FRAMING:
+            has_body = has_body or header != _EMPTY
+            if length is None and header[0] == b"content-length":
+                length = header
+    return length, has_body
 
 
 def fits_whole(headers: Headers) -> bool:

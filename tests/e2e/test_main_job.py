@@ -196,6 +196,7 @@ def test_a_write_whose_connection_is_lost_is_not_sent_again(gateway: GatewayProc
     erp.control("finance", "drop_after_commit")
     answer = gateway.call("oa", "POST", "/api/v1/payments", json=body)
     assert answer.status_code == 503
+    assert (answer.json()["outcome"], answer.json()["retryable"]) == ("unknown", False)
     booked = [e for e in erp.journal() if e["operation"] == "CreatePayment" and body["externalNumber"] in e["raw"]]
     assert [entry["outcome"] for entry in booked] == ["booked"]
 

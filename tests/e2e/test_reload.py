@@ -12,6 +12,7 @@ import pytest
 from gateway.errors import ConfigError
 from gateway.exchange import Principal
 from gateway.live import Live
+from gateway.policy.file import read_policy
 from gateway.runtime import check_stores
 from tests.support import GatewayProcess, copy_deployment
 
@@ -109,15 +110,14 @@ async def test_a_policy_cut_off_at_any_byte_is_refused_and_decides_nothing(tmp_p
         for route in live.snapshot.routes
     ]
     answers = [live.snapshot.runtime.policy.decide(*question) for question in questions]
-    last_byte = len(whole.rstrip())
-    for length in range(last_byte):
-        policy.write_bytes(whole[:length])
+    for length in range(len(whole.rstrip())):
         with pytest.raises(ConfigError) as refused:
-            read_deployment(path)
-        assert all(finding.what for finding in refused.value.findings)
-        if length % 97 == 0:
-            assert await live.reload() is False
-            assert [live.snapshot.runtime.policy.decide(*question) for question in questions] == answers
+            read_policy("policies/policy.csv", whole[:length])
+        assert all(finding.what and finding.remedy for finding in refused.value.findings)
+    for length in range(0, len(whole.rstrip()), 83):
+        policy.write_bytes(whole[:length])
+        assert await live.reload() is False
+        assert [live.snapshot.runtime.policy.decide(*question) for question in questions] == answers
 
 
 async def test_a_file_that_crashes_the_build_keeps_the_last_good_snapshot(

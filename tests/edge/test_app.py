@@ -81,7 +81,7 @@ def application(**limits: Any) -> tuple[Edge, Quiet]:
             route("GET", "/api/v1/nothing", nothing),
         ]
     )
-    snapshot = SimpleNamespace(router=router, limits=EdgeLimits.model_construct(**limits), refuse=refused)
+    snapshot = SimpleNamespace(router=router, limits=EdgeLimits().model_copy(update=limits), refuse=refused)
     holder: Any = SimpleNamespace(snapshot=snapshot)
     return Edge(holder), runtime
 

@@ -122,7 +122,7 @@ def test_all_errors_come_together_each_with_its_line(tmp_path: Path) -> None:
     assert found[1].endswith("make one with 'erp-gateway token api-key CLIENT'")
     assert "'fast' is no rate" in found[2]
     assert "unknown key 'colour'" in found[3]
-    assert "no client id" in found[4]
+    assert "the name 'b d' cannot be used" in found[4]
     assert not any("s3cret" in line for line in found)
 
 

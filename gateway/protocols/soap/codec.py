@@ -1,7 +1,7 @@
 """One operation compiled: JSON value to request envelope, answer envelope to JSON value or to the problem it stands for.
 
-SOAP 1.1 (W3C Note 2000-05-08) and SOAP 1.2 part 1. The envelope around the body is rendered once, at compile time. An answer is
-read from the fast tree; the rare one that needs namespace prefixes is read again from lxml's.
+SOAP 1.1 (W3C Note 2000-05-08) and SOAP 1.2 part 1. The envelope around the body is rendered once, at compile time. A plain
+answer is scanned, any other read from the fast tree; the rare one that needs namespace prefixes is read again from lxml's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gateway.protocols.soap.checker import Checker
 from gateway.protocols.soap.faults import FaultReader
 from gateway.protocols.soap.model import Contract, Message, Operation, local
 from gateway.protocols.soap.reader import NamespacesNeeded, ReaderCompiler
+from gateway.protocols.soap.scanner import MISS, Scanner
 from gateway.protocols.soap.writer import WriterCompiler
 
 ENVELOPES: Final = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
@@ -39,6 +40,7 @@ class Codec:
         self._space = ENVELOPES[operation.version]
         self._encode = _encoder(contract, operation.input, self._space)
         self._check = Checker(contract, operation.input)
+        self._scanner = Scanner(contract, operation.output, self._space)
         reader = ReaderCompiler(contract)
         self._body = _BodyReader(reader, operation.output, self._space)
         self._fault = FaultReader(reader, operation.faults)
@@ -58,6 +60,9 @@ class Codec:
         """
         if not envelope.strip() and self.operation.output is None:
             return None
+        value = self._scanner.read(envelope)
+        if value is not MISS:
+            return value
         try:
             return self._decode(answers.tree(envelope))
         except NamespacesNeeded:

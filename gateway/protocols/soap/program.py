@@ -1,19 +1,13 @@
 """Python source being generated, and the constants it refers to.
 
-Whatever comes from a contract enters the source as the *name* of a constant, whose value lives in the namespace the source runs
-in, or, for text on the hot path, as the string literal ``repr`` makes. So no element name, enumeration value or pattern, however
-hostile, can become code.
+Whatever comes from a contract enters the source as the *name* of a constant only; the constant's value lives in the namespace
+the source runs in. So no element name, enumeration value or pattern, however hostile, can become code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
-
-
-def literal(value: str) -> str:
-    """The literal of a string. It may hold quotes and backslashes, so it never stands inside the braces of an f-string."""
-    return repr(str(value))
 
 
 class Program:

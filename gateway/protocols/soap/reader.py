@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
 
@@ -27,7 +27,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
-from gateway.protocols.soap.program import Program, literal
+from gateway.protocols.soap.program import Program
 from gateway.protocols.soap.wildcards import inner_xml, outer_xml
 
 ElementReader = Callable[[Any, int], object]
@@ -46,11 +46,9 @@ class NamespacesNeeded(Exception):
 
 class _End:
     tag = ""
-    tail = None
 
 
 END = _End()
-ENDS = tuple((END,) * count for count in range(33))
 BARE = ElementTree.Element("a").__sizeof__()
 """The size of an element without attributes and children: one test for both. lxml's nodes have another and are read exactly."""
 
@@ -73,11 +71,6 @@ def stray(node: Any) -> None:
 def no_text(node: Any) -> None:
     if any(text and not text.isspace() for text in (node.text, *(child.tail for child in node))):
         stray(node)
-
-
-def blank(node: Any) -> bool:
-    """Whether there is nothing but whitespace between the children."""
-    return not any(child.tail and not child.tail.isspace() for child in node)
 
 
 def too_deep(node: Any) -> None:
@@ -121,9 +114,7 @@ class ReaderCompiler:
             too_deep=too_deep,
             is_nil=is_nil,
             check_attributes=check_attributes,
-            blank=blank,
             END=END,
-            ENDS=ENDS,
             BARE=BARE,
             NIL=NIL,
             TYPE=TYPE,
@@ -142,40 +133,42 @@ class ReaderCompiler:
 
     def _element_function(self, element: Element) -> str:
         lines = _Lines()
-        lines.add(f"return {self._value(lines, element)}")
+        value = self._value(lines, element, "c")
+        lines.add(f"return {value}")
         name = self._program.object(None)
         self._program.define(f"{name}(c, d)", lines.lines)
         return name
 
     # --- elements ----------------------------------------------------------------------------------------------------
 
-    def _value(self, lines: _Lines, element: Element, c: str = "c", v: str = "v") -> str:
-        """Statements that read node ``c`` and may set ``v``; and the expression of its value."""
+    def _value(self, lines: _Lines, element: Element, c: str) -> str:
+        """Statements that read node ``c``, and the expression of its value."""
         if element.type == ANY_TYPE:
             return f"{self._program.object(self._any_element)}({c}, d)"
         type = self._contract.types[element.type]
         if isinstance(type, SimpleType):
-            return self._leaf(lines, type, element.default or element.fixed, c, v)
+            return self._leaf(lines, type, element.default or element.fixed, c)
         call = self._type_function(element.type)
         nil = self._program.object(_nil_reader(form_of(type)))
         if key_is_concrete(type):
-            lines.add(f"if not {c}.keys(): {v} = {self._exact_function(element.type)}({c}, d)")
-            lines.add(f"elif is_nil({c}): {v} = {nil}({c})")
+            lines.add(f"if not {c}.keys(): v = {self._exact_function(element.type)}({c}, d)")
+            lines.add(f"elif is_nil({c}): v = {nil}({c})")
         else:
-            lines.add(f"if is_nil({c}): {v} = {nil}({c})")
-        lines.add(f"else: {v} = {call}({c}, d)")
-        return v
+            lines.add(f"if is_nil({c}): v = {nil}({c})")
+        lines.add(f"else: v = {call}({c}, d)")
+        return "v"
 
-    def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str, v: str) -> str:
+    def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str) -> str:
         exact = self._program.object(leaf_reader(type, default))
-        usual, test = leaves.read_expression(self._program, type, v)
+        lines.add(f"v = {c}.text")
+        usual, test = leaves.read_expression(self._program, type, "v")
         if usual == "":
-            return f"{exact}({c})"
-        lines.add(f"{v} = {c}.text")
-        lines.add(f"if {v} is None or {c}.__sizeof__() != BARE{f' or ({test})' if test else ''}: {v} = {exact}({c})")
-        if usual != v:
-            lines.add(f"else: {v} = {usual}")
-        return v
+            lines.add(f"v = {exact}({c})")
+        else:
+            lines.add(f"if v is None or {c}.__sizeof__() != BARE{f' or ({test})' if test else ''}: v = {exact}({c})")
+            if usual != "v":
+                lines.add(f"else: v = {usual}")
+        return "v"
 
     # --- complex types -----------------------------------------------------------------------------------------------
 
@@ -231,63 +224,10 @@ class ReaderCompiler:
             lines.add("if len(e): missing(e, e[0])")
             return
         lines.add("d += 1")
-        slots = _plain_slots(form.root)
-        if len(slots) == 1 and slots[0].repeated:
-            self._only_list(lines, slots[0])
-            return
-        if slots and not any(slot.repeated for slot in slots):
-            with lines.block("while True:"):
-                self._usual(lines, slots, fresh=not (form.attributes or form.any_attribute))
         lines.add("n = iter([*e, END]).__next__")
         lines.add("c = n()")
         self._node(lines, form.root, certain=True, chosen=False)
         lines.add("if c is not END: missing(e, c)")
-
-    def _usual(self, lines: _Lines, slots: list[Slot], fresh: bool) -> None:
-        """The quick way through a plain sequence: children into variables, order and tails looked at first, then the values.
-        Whatever is not as it should be breaks off before anything is read, and the exact statements that follow decide."""
-        last = len(slots)
-        nodes = [f"c{n}" for n in range(last)]
-        least = sum(slot.min > 0 for slot in slots)
-        lines.add("m = len(e)")
-        lines.add(f"if m {f'!= {last}' if least == last else f'> {last} or m < {least}'}: break")
-        lines.add(f"{', '.join(nodes)}, = {'e' if least == last else f'*e, *ENDS[{last} - m]'}")
-        for n, slot in enumerate(slots):
-            with lines.block(f"if c{n}.tag != {literal(slot.element.name)}:"):
-                if slot.min:
-                    lines.add("break")
-                    continue
-                lines.add(f"{', '.join([*nodes[n + 1 :], nodes[n]])} = {', '.join([*nodes[n:-1], 'END'])}")
-                lines.add("m += 1")
-        if least < last:
-            lines.add(f"if m != {last}: break")
-        lines.add(f"if ({' or '.join(f'{node}.tail' for node in nodes)}) and not blank(e): break")
-        begun = next((n for n, slot in enumerate(slots) if not slot.min), last) if fresh else 0
-        pairs = []
-        for n, slot in enumerate(slots[:begun]):
-            value = self._value(lines, slot.element, f"c{n}", f"v{n}")
-            if value != f"v{n}":
-                lines.add(f"v{n} = {value}")
-            pairs.append(f"{literal(slot.key)}: v{n}")
-        if begun:
-            lines.add(f"o = {{{', '.join(pairs)}}}")
-        for n, slot in enumerate(slots[begun:], begun):
-            with nullcontext() if slot.min else lines.block(f"if c{n} is not END:"):
-                value = self._value(lines, slot.element, f"c{n}")
-                lines.add(f"o[{literal(slot.key)}] = {value}")
-        lines.add("return o")
-
-    def _only_list(self, lines: _Lines, slot: Slot) -> None:
-        lines.add("l = []")
-        with lines.block("for c in e:"):
-            lines.add(f"if c.tag != {literal(slot.element.name)}: break")
-            lines.add(f"l.append({self._value(lines, slot.element)})")
-            lines.add("t = c.tail")
-            lines.add("if t and not t.isspace(): stray(e)")
-        lines.add("else: c = END")
-        self._bounds(lines, slot.min, slot.max, certain=True)
-        lines.add("if c is not END: missing(e, c)")
-        lines.add(f"o[{literal(slot.key)}] = l")
 
     # --- content -----------------------------------------------------------------------------------------------------
 
@@ -313,7 +253,7 @@ class ReaderCompiler:
                     self._node(lines, child, True, False)
 
     def _slot(self, lines: _Lines, slot: Slot, certain: bool, chosen: bool) -> None:
-        tag = literal(slot.element.name)
+        tag = self._program.text(slot.element.name)
         if slot.repeated:
             self._list(lines, slot, certain)
             return
@@ -326,8 +266,8 @@ class ReaderCompiler:
                 self._take(lines, slot)
 
     def _take(self, lines: _Lines, slot: Slot) -> None:
-        value = self._value(lines, slot.element)
-        lines.add(f"o[{literal(slot.key)}] = {value}")
+        value = self._value(lines, slot.element, "c")
+        lines.add(f"o[{self._program.text(slot.key)}] = {value}")
         self._advance(lines)
 
     def _advance(self, lines: _Lines) -> None:
@@ -336,10 +276,10 @@ class ReaderCompiler:
         lines.add("c = n()")
 
     def _list(self, lines: _Lines, slot: Slot, certain: bool) -> None:
-        tag, key = literal(slot.element.name), literal(slot.key)
+        tag, key = self._program.text(slot.element.name), self._program.text(slot.key)
         lines.add("l = []")
         with lines.block(f"while c.tag == {tag}:"):
-            lines.add(f"l.append({self._value(lines, slot.element)})")
+            lines.add(f"l.append({self._value(lines, slot.element, 'c')})")
             self._advance(lines)
         self._bounds(lines, slot.min, slot.max, certain)
         lines.add(f"o[{key}] = l" if certain else f"if l: o[{key}] = l")
@@ -363,8 +303,8 @@ class ReaderCompiler:
         members = [node for node in block.nodes if isinstance(node, Slot)]
         with lines.block(f"while c.tag in {self._program.object(frozenset(slot.element.name for slot in members))}:"):
             for slot in members:
-                key = literal(slot.key)
-                with lines.block(f"if c.tag == {literal(slot.element.name)}:"):
+                key = self._program.text(slot.key)
+                with lines.block(f"if c.tag == {self._program.text(slot.element.name)}:"):
                     if slot.repeated:
                         self._list(lines, slot, certain=False)
                     else:
@@ -385,7 +325,7 @@ class ReaderCompiler:
         with lines.block(f"while {self._begins(node)}:"):
             lines.add("l.append(c)")
             self._advance(lines)
-        body = f"o[{literal(node.key)}] = {read}(e, l, d)"
+        body = f"o[{self._program.text(node.key)}] = {read}(e, l, d)"
         lines.add(body if certain else f"if l: {body}")
 
     def _ordered_any(self, lines: _Lines, node: AnySlot, certain: bool) -> None:
@@ -405,7 +345,7 @@ class ReaderCompiler:
         names, wildcards = _first(node)
         tests = []
         if len(names) == 1:
-            tests.append(f"c.tag == {literal(names[0])}")
+            tests.append(f"c.tag == {self._program.text(names[0])}")
         elif names:
             tests.append(f"c.tag in {self._program.object(frozenset(names))}")
         if wildcards:
@@ -507,15 +447,6 @@ class _Lines:
         self._indent += "    "
         yield
         self._indent = self._indent[:-4]
-
-
-def _plain_slots(root: FormNode) -> list[Slot]:
-    """The members of a required sequence of elements only; [] for anything else and for very long ones."""
-    if isinstance(root, Slot):
-        return [root]
-    if not isinstance(root, Block) or root.kind != "sequence" or not root.required or len(root.nodes) >= len(ENDS):
-        return []
-    return [node for node in root.nodes if isinstance(node, Slot)] if all(isinstance(n, Slot) for n in root.nodes) else []
 
 
 def key_is_concrete(type: object) -> bool:

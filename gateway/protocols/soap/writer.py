@@ -25,7 +25,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
-from gateway.protocols.soap.program import Program, literal
+from gateway.protocols.soap.program import Program
 from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape_attribute
 
 ElementWriter = Callable[[object], str]
@@ -241,7 +241,7 @@ class WriterCompiler:
 
     def _present(self, body: _Body, slot: Slot) -> Pieces:
         x = body.variable()
-        body.line(f"{x} = v[{literal(slot.key)}]")
+        body.line(f"{x} = v[{self._program.text(slot.key)}]")
         return self._list(body, slot, x) if slot.repeated else self._element(body, slot.element, x)
 
     def _list(self, body: _Body, slot: Slot, x: str) -> Pieces:
@@ -274,7 +274,7 @@ class WriterCompiler:
 
     def _presence(self, names: list[str]) -> str:
         if len(names) == 1:
-            return f"{literal(names[0])} in v"
+            return f"{self._program.text(names[0])} in v"
         return f"not {self._program.object(frozenset(names))}.isdisjoint(v)"
 
     def _choice(self, body: _Body, block: Block, certain: bool) -> Pieces:
@@ -394,6 +394,7 @@ class _Body:
                 merged[-1] = (True, merged[-1][1] + text)
             else:
                 merged.append((constant, text))
-        if len(merged) == 1 and not merged[0][0]:
-            return merged[0][1]
-        return " ".join(literal(text) if constant else f'f"{{{text}}}"' for constant, text in merged) or '""'
+        names = [self._program.text(text) if constant else text for constant, text in merged]
+        if not names:
+            return '""'
+        return names[0] if len(names) == 1 else 'f"' + "".join(f"{{{name}}}" for name in names) + '"'
