@@ -137,7 +137,7 @@ def configure_logging(level: str = "info", *, colours: bool | None = None) -> No
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     for name in ("uvicorn", "uvicorn.error", "zeep", "httpx", "httpcore", "casbin"):

@@ -108,11 +108,12 @@ def _result(row: Row) -> Convert:
 
 
 def _called(function: Function) -> Convert:
+    """The function, given a value of its own: it may change it, other rows may read it, and it may be asked again."""
     name = getattr(function, "__name__", "?")
 
     def convert(value: object) -> object:
         try:
-            return texts.json_value(function(value))
+            return texts.json_value(function(texts.copied(value)))
         except Wrong:
             raise
         except Exception as error:

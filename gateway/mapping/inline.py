@@ -43,7 +43,7 @@ class Inline:
 def request_inline(row: Row, leaf: Leaf | None, *, called: bool, convert: Convert) -> Inline:
     """For a value on its way to the ERP. ``called``: a company function has a part in ``convert``."""
     if called:
-        return Inline(_copied(convert))
+        return Inline(convert)
     match row.kind:
         case "string":
             return _string(row, leaf, convert)
@@ -62,7 +62,7 @@ def request_inline(row: Row, leaf: Leaf | None, *, called: bool, convert: Conver
 def answer_inline(row: Row, *, called: bool, convert: Convert) -> Inline:
     """For a value the ERP gave. A code its list does not have is left to whoever may report it."""
     if called:
-        return Inline(_copied(convert))
+        return Inline(convert)
     match row.kind:
         case "string":
             return Inline(convert, "{x}.__class__ is str")
@@ -133,11 +133,6 @@ def _remembered(convert: Convert, known: dict[str, object]) -> Convert:
         return result
 
     return remember
-
-
-def _copied(convert: Convert) -> Convert:
-    """A company function may change what it is given, and may be asked again: it gets a value of its own."""
-    return lambda value: convert(texts.json_value(value))
 
 
 def _refuse() -> None:

@@ -17,7 +17,7 @@ from gateway.mapping.path import EACH, Path
 from gateway.mapping.plan import Convert, Move, Node, Plan, tree
 from gateway.mapping.wrong import Wrong
 
-UNFIT = (KeyError, RecursionError, Wrong)
+UNFIT = (KeyError, Wrong)
 """What a program raises for a value it cannot convert."""
 
 _DEEPEST = 24
@@ -230,31 +230,32 @@ class _Scope:
     # --- fields ------------------------------------------------------------------------------------------------------
 
     def only(self, move: Move) -> None:
-        """The list item that is a single value on both sides: null is a value, no value is not."""
-        self.leaf(replace(move, required=True, missing=None if move.nullable else ABSENT), "v", item=True)
+        """The list item that is a single value on both sides: it may be null, but not left out."""
+        self.leaf(replace(move, required=True, missing=None if move.nullable else ABSENT), "v")
 
-    def leaf(self, move: Move, source: str, *, item: bool = False) -> None:
+    def leaf(self, move: Move, source: str) -> None:
         x, inline = self._variable(move.target), move.inline
         self._line(f"{x} = {source}")
         names = {name: self._program.constant(value) for name, value in inline.names.items()}
         test, result = inline.test.format(x=x, **names), inline.result.format(x=x, **names)
-        null_is_nothing = not (self._plan.strict or item)
         if not test:
-            self._convert(move, x, null_is_nothing)
+            self._convert(move, x)
         elif result == x:
             with self._block(f"if not ({test}):"):
-                self._convert(move, x, null_is_nothing)
+                self._convert(move, x)
         else:
             self._line(f"if {test}: {x} = {result}")
             with self._block("else:"):
-                self._convert(move, x, null_is_nothing)
+                self._convert(move, x)
 
-    def _convert(self, move: Move, x: str, null_is_nothing: bool) -> None:
+    def _convert(self, move: Move, x: str) -> None:
         call = f"{self._program.constant(move.inline.convert)}({x})"
         if move.nullable:
             self._line(f"if {x} is not None: {x} = {call}")
+        elif self._plan.strict:
+            self._line(f"{x} = {call}")
         else:
-            self._line(f"{x} = A if {x} is None else {call}" if null_is_nothing else f"{x} = {call}")
+            self._line(f"{x} = A if {x} is None else {call}")
         with self._block(f"if {x} is A:"):
             if move.missing is not ABSENT:
                 self._line(f"{x} = {self._program.constant(move.missing)}")

@@ -150,6 +150,13 @@ def any_value(value: object) -> object:
     return value
 
 
+def copied(value: object) -> object:
+    """The same value in objects and lists of its own."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 def json_value(value: object) -> object:
     """The same value when it can be written as JSON, for what company functions give back."""
     if isinstance(value, dict):

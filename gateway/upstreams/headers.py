@@ -184,7 +184,6 @@ _OWN: Final = frozenset({b"date", b"ratelimit", b"ratelimit-policy", b"tracepare
 # Fields holding a URI reference: an absolute one names a host inside the company.
 _REFERENCES: Final = frozenset({b"content-location", b"link", b"location", b"refresh"})
 
-
 # What nearly every Connection field says.
 _USUAL: Final = {option: frozenset({option}) for option in (b"close", b"keep-alive")}
 

@@ -97,8 +97,11 @@ def leaf(draw: st.DrawFn, rows: Rows, rest: str, erp: str) -> Values:
     if row.get("call") and row["serves"] == "both":
         row["call"] = {"request": "change", "answer": "change"}
     elif isinstance(good[0], str | int) and not rest.endswith("]") and not row["required"]:
-        row |= {key: good[0] for key in ("default", "answer_default") if draw(st.integers(0, 3)) == 0}
+        keys_of = {"default": ("both", "request"), "answer_default": ("both", "answer")}
+        row |= {key: good[0] for key, directions in keys_of.items() if row["serves"] in directions and draw(either)}
     rows.append(row)
+    if draw(st.integers(0, 4)) == 0 and not erp.endswith("]"):
+        rows.append({"rest": rest, "erp": f"{erp}_too", "serves": "request", "type": "any"})
     return st.sampled_from([*good, *([None] if row["nullable"] else [])]).map(copy.deepcopy)
 
 
@@ -125,7 +128,7 @@ def level(draw: st.DrawFn, rows: Rows, rest: str, erp: str, depth: int) -> Value
     kept, optional = dict[str, Values](), dict[str, Values]()
     for index in range(draw(st.integers(1, 3))):
         name, there = f"r{index}", erp + draw(st.sampled_from([f"X{index}", f"In.Y{index}", f"In.To.Z{index}"]))
-        fields = kept if draw(st.integers(0, 5)) else optional
+        fields = kept if draw(st.integers(0, 2)) else optional
         match draw(st.sampled_from(["leaf", "leaf", "bare", "object", "array"])) if depth else "leaf":
             case "object":
                 fields[name] = level(draw, rows, f"{rest}{name}.", f"{there}_", depth - 1)
@@ -150,8 +153,8 @@ def worlds(draw: st.DrawFn) -> tuple[Table, Any]:
     roots = draw(st.sampled_from([{}, {}, {"erp": "Root"}, {"rest": "items[]", "erp": "Root.Item[]"}]))
     try:
         found = table(rows, **roots)
-    except ConfigError:
-        event("no table")
+    except ConfigError as error:
+        event("no table: " + error.findings[0].what)
         assume(False)
     return found, {"items": [value, copy.deepcopy(value)]} if "rest" in roots else value
 
@@ -163,7 +166,9 @@ def damaged(draw: st.DrawFn, value: Any) -> Any:
     for _ in range(draw(st.integers(0, 3))):
         places = list(_places(holder))
         container, key = places[draw(st.integers(0, len(places) - 1))]
-        match draw(st.sampled_from(["put", "put", "put", "leave out", "add"])):
+        match draw(st.sampled_from(["put", "put", "empty", "leave out", "leave out", "add"])):
+            case "empty":
+                container[key] = draw(st.sampled_from([None, ""]))
             case "put":
                 container[key] = copy.deepcopy(draw(st.sampled_from(NASTY)))
             case "leave out" if container is not holder:
@@ -233,7 +238,7 @@ def compiled(rows: Table, compared: Compared, *, body: bool) -> tuple[RequestMap
     return request, answer
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(worlds(), st.data(), st.booleans())
 def test_a_program_agrees_with_the_engine(world: tuple[Table, Any], data: st.DataObject, body: bool) -> None:
     rows, value = world

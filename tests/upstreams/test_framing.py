@@ -1,11 +1,20 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadRequest
-from gateway.upstreams.framing import AnswerParser, FramingError, check_request_line, request_framing, request_head, sendable
+from gateway.upstreams.framing import (
+    OWNED,
+    AnswerParser,
+    FramingError,
+    check_request_line,
+    plain_head,
+    request_framing,
+    request_head,
+    sendable,
+)
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -105,6 +114,100 @@ def test_a_second_answer_adds_nothing_to_the_first():
     assert answer.take() == b""
 
 
+ORDINARY = [
+    b"HTTP/1.1 200 OK\r\nServer: nginx/1.24.0\r\nContent-Type: a/b\r\nContent-Length: 12\r\nConnection: keep-alive\r\n\r\n",
+    b"HTTP/1.1 404 \r\ncontent-length: 007\r\nKeep-Alive: timeout=5\r\nConnection: Keep-Alive\r\nX_~!: a, b: c\r\n\r\n",
+    b"HTTP/1.1 599 Not: so good\r\nA: b\r\nA: c\r\nCONTENT-LENGTH: 0\r\n\r\n",
+]
+# Lines by which heads differ from an ordinary one, some of them right and none of them plain.
+ODD = [
+    b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: keep-alive, x", b"Connection: upgrade", b"Upgrade: h2c",
+    b"Proxy-Connection: keep-alive", b"Trailer: x", b"TE: trailers", b"Content-Length: 12", b"content-length: 5",
+    b"Content-Length: +1", b"Content-Length: 1,1", b"X:y", b"X: ", b"X:", b"X:  y", b"X: y ", b"X: y\t", b"X: a\tb", b"X: \xe4",
+    b"X : y", b" X: y", b"\tX: y", b"X", b": y", b"X: a\0", b"X: a\x7f", b"X\xe4: y", b"X: a\rb", b"X: a\nb: c", b"X: a\n b",
+]  # fmt: skip
+
+
+def judged(head):
+    """What is read of a head with httptools; None when it is refused."""
+    answer = parser()
+    try:
+        answer._judge_head(head)
+    except FramingError:
+        return None
+    return (answer.status, answer.headers, answer._remaining, answer.complete, answer.reusable) if answer.head_done else None
+
+
+def assert_read_alike(head):
+    """Whether a head is plain; if so, httptools reads the same in it and it leaves the connection open."""
+    plain = plain_head(head)
+    if plain is None:
+        return False
+    assert judged(head) == (*plain, not plain[2], True)
+    answer = parser()
+    answer.feed(head)
+    assert (answer.status, answer.headers, answer._remaining, answer.complete, answer.reusable) == judged(head)
+    return True
+
+
+@pytest.mark.parametrize("head", ORDINARY)
+def test_an_ordinary_head_is_plain(head):
+    assert assert_read_alike(head)
+
+
+@pytest.mark.parametrize("line", ODD)
+@pytest.mark.parametrize("head", ORDINARY)
+def test_one_odd_line_leaves_the_head_to_httptools(head, line):
+    first, *rest = head.split(b"\r\n")
+    for place in range(len(rest) - 1):
+        assert plain_head(b"\r\n".join([first, *rest[:place], line, *rest[place:]])) is None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No", b"HTTP/1.1 304 No", b"HTTP/1.1 100 C", b"HTTP/1.1 600 X", b"HTTP/1.1 2000 X",
+     b"HTTP/1.1 200", b"HTTP/1.1  200 OK", b"http/1.1 200 OK", b"HTTP/1.1 200 O\tK", b"HTTP/1.1 200 O\nK", b"HTTP/1.1 200 \xc3"],
+)  # fmt: skip
+def test_an_odd_status_line_leaves_the_head_to_httptools(first):
+    assert plain_head(first + b"\r\ncontent-length: 3\r\n\r\n") is None
+
+
+def test_a_head_without_one_length_is_not_plain():
+    assert plain_head(b"HTTP/1.1 200 OK\r\n\r\n") is None
+    assert plain_head(b"HTTP/1.1 200 OK\r\nserver: x\r\n\r\n") is None
+    assert plain_head(b"HTTP/1.1 200 OK\r\ncontent-length: %b\r\n\r\n" % (b"1" * 19)) is None
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 300),
+        st.integers(0, 3),
+        st.sampled_from(
+            [b"", b" ", b"\t", b"\r", b"\n", b"\r\n", b":", b": ", b"0", b"1", b",", b"\0", b"\x7f", b"\x80", b"\xff"]
+        )
+        | st.sampled_from(ODD).map(lambda line: b"\r\n" + line)
+        | st.binary(max_size=3),
+    ),
+    max_size=4,
+)
+
+
+@given(st.sampled_from(ORDINARY), edits)
+@example(ORDINARY[0], [(61, 0, b" ")])
+def test_what_is_plain_is_read_as_httptools_reads_it(head, edits):
+    for place, length, text in edits:
+        head = head[:place] + text + head[place + length :]
+    end = head.find(b"\r\n\r\n")
+    if end >= 0:
+        assert_read_alike(head[: end + 4])
+
+
+def test_a_plain_head_obeys_the_limit_and_the_request():
+    with pytest.raises(FramingError, match="larger"):
+        read(ORDINARY[0], answer_limit=11)
+    assert read(ORDINARY[0], head_only=True)[2:] == (b"", True)
+
+
 def test_headers_are_the_requests_business_only_so_far():
     given = [
         (b"accept", b"a\tb \xe4"),
@@ -126,6 +229,27 @@ def test_a_header_stays_one_header(name, value):
     head = request_head("GET", "/", b"erp", None, headers)
     assert head.count(b"\n") == head.count(b"\r\n") == 3 + len(headers)
     assert b"\0" not in head
+
+
+names = st.sampled_from([*sorted(OWNED), b"accept", b"x_~", b"", b"a b", b"a:", b"\xe4", b"a\r\nb"]) | st.binary(max_size=4)
+values = st.sampled_from([b"", b"a\tb", b"\xe4", b"a\0", b"a\x7f", b"a\r\nb: c"]) | st.binary(max_size=4)
+TEXT = {9, *range(32, 127), *range(128, 256)}
+TOKEN = set(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+@given(st.lists(st.tuples(names, values), max_size=4), st.sampled_from([None, (b"content-length", b"7")]))
+def test_a_head_says_what_it_was_given_or_nothing(headers, framing):
+    kept = [(name, value) for name, value in headers if name not in OWNED]
+    lines = [b"GET /a HTTP/1.1", b"host: erp", *(b"%b: %b" % header for header in kept)]
+    if framing is not None:
+        lines.append(b"content-length: 7")
+    if all(name and TOKEN.issuperset(name) and TEXT.issuperset(value) for name, value in kept):
+        assert request_head("GET", "/a", b"erp", framing, headers) == b"\r\n".join([*lines, b"", b""])
+        assert sendable(headers) == kept
+        return
+    for write in (lambda: request_head("GET", "/a", b"erp", framing, headers), lambda: sendable(headers)):
+        with pytest.raises(BadRequest):
+            write()
 
 
 @given(st.text(max_size=20), st.text(max_size=20))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstreams.headers import DEFAULT_FORWARD, HOP_BY_HOP, answerable, forwardable, nominated, protected
+from gateway.upstreams.headers import DEFAULT_FORWARD, HOP_BY_HOP, Remembered, answerable, forwardable, nominated, protected
 
 NEVER = [
     b"connection",
@@ -93,6 +93,11 @@ def test_answers_lose_what_is_internal():
     assert answerable(headers) == [(b"content-type", b"application/json"), (b"etag", b'"1"'), (b"x-total-count", b"7")]
 
 
+def test_answers_leave_to_the_gateway_what_it_says_itself():
+    for name in (b"date", b"ratelimit", b"ratelimit-policy", b"traceparent", b"tracestate", b"x-request-id"):
+        assert answerable([(name, b"theirs"), (b"etag", b"1")]) == [(b"etag", b"1")]
+
+
 @pytest.mark.parametrize("name", [b"location", b"content-location", b"link", b"refresh"])
 def test_answers_name_no_host(name):
     assert answerable([(name, b"http://erp01.internal:8000/items/1")]) == []
@@ -101,7 +106,9 @@ def test_answers_name_no_host(name):
 
 
 names = st.sampled_from([*NEVER, *HOP_BY_HOP, *DEFAULT_FORWARD, b"x-own", b"etag"])
-lists = st.lists(st.tuples(names, st.sampled_from([b"close", b"etag", b"x-own, accept", b"1", b""])), max_size=12)
+lists = st.lists(
+    st.tuples(names, st.sampled_from([b"close", b"keep-alive", b"Keep-Alive", b"etag", b"x-own, accept", b"1", b""])), max_size=12
+)
 
 
 @given(lists, st.frozensets(names))
@@ -110,6 +117,22 @@ def test_passing_is_a_subset_and_repeatable(headers, allow):
     gone = nominated(headers)
     assert passed == [header for header in headers if header[0] in allow and not protected(header[0]) and header[0] not in gone]
     assert forwardable(passed, allow) == passed
+
+
+@given(lists)
+def test_nominated_names_are_those_of_all_connection_fields(headers):
+    said = [token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")]
+    assert nominated(headers) == set(said)
+
+
+def test_only_so_many_names_are_remembered_and_none_that_is_long():
+    judged = []
+    lengths = Remembered(lambda name: judged.append(name) or len(name))
+    assert [lengths[b"etag"], lengths[b"etag"], lengths[b"x" * 65], lengths[b"x" * 65]] == [4, 4, 65, 65]
+    assert judged == [b"etag", b"x" * 65, b"x" * 65]
+    for number in range(5000):
+        assert lengths[b"%05d" % number] == 5
+        assert len(lengths) <= 1024
 
 
 @given(lists)

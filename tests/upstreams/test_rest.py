@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import pytest
 from hypothesis import given
@@ -128,6 +128,16 @@ def test_a_value_never_becomes_a_segment_of_its_own(first: object, second: objec
     assert [unquote(part) for part in filled.split("/")[2::2]] == [str(first), str(second)]
 
 
+@given(st.text(max_size=10) | st.text("aZ09-._~ ", min_size=1, max_size=4))
+def test_a_value_is_encoded_alike_whether_it_needs_to_be_or_not(value: str) -> None:
+    try:
+        filled = Target("/a/{x}").fill({"x": value})
+    except Unprocessable:
+        assert value in ("", ".", "..") or set(value) & set("/\\%;?#") or not value.isprintable()
+        return
+    assert filled == "/a/" + quote(value, safe="")
+
+
 # --- pass-through ----------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +174,14 @@ def test_only_what_may_cross_is_forwarded_and_nothing_twice() -> None:
 def test_a_body_is_streamed_if_there_is_one(headers: Headers, streamed: bool) -> None:
     out = PassThrough(FakeClient(), "POST", Target("/")).prepare(call(headers))
     assert isinstance(out.body, bytes) is not streamed
+
+
+def test_the_length_of_a_body_goes_with_it() -> None:
+    given: Headers = [(b"content-length", b"2"), (b"content-length", b"2"), (b"accept", b"a/b")]
+    out = PassThrough(FakeClient(), "POST", Target("/")).prepare(call(given))
+    assert [header for header in out.headers if header[0] == b"content-length"] == [(b"content-length", b"2")]
+    chunked = PassThrough(FakeClient(), "POST", Target("/")).prepare(call([(b"transfer-encoding", b"chunked")]))
+    assert b"content-length" not in dict(chunked.headers)
 
 
 async def test_an_answer_passes_without_what_is_the_gateways() -> None:

@@ -22,9 +22,10 @@ from gateway.protocols.soap.program import Program
 Scan = Callable[[str, int], object]
 
 MISS: Final = object()
-_MAX_STYLES: Final = 8
+_MAX_STYLES: Final = 16
 _MAX_HEAD: Final = 4_000
-_MAX_ELEMENTS: Final = 1_000
+_MAX_ELEMENTS: Final = 500
+_MAX_DEPTH: Final = 30
 _MAX_LOOPS: Final = 10
 _SPACE: Final = "[ \\t\\r\\n]*+"
 _PLAIN: Final = "[^<>&\\x00-\\x08\\x0b-\\x1f]*+"
@@ -38,6 +39,7 @@ _HEAD: Final = re.compile(
 
 
 def unescape(text: str) -> str:
+    """Text without its references to the five predefined entities (XML 1.0 section 4.6)."""
     for name, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'")):
         text = text.replace(name, character)
     return text.replace("&amp;", "&")
@@ -94,6 +96,7 @@ class Scanner:
         found, prefixes = _start(head + "".join(f"</{name}>" for name in reversed(names)))
         if found != [f"{{{self._space}}}Envelope", f"{{{self._space}}}Body", element.name]:
             raise _Unplain
+        prefixes[namespace(element.name)] = names[-1].rpartition(":")[0]
         source = _Source(self._contract, prefixes)
         value = source.content(element)
         source.pattern += "".join(f"</{re.escape(name)}>{_SPACE}" for name in reversed(names)) + r"\Z"
@@ -107,17 +110,17 @@ class Scanner:
 
 def _start(document: str) -> tuple[list[str], dict[str, str]]:
     """The elements of a chain without attributes, and the prefix for each namespace in its last one's scope."""
-    parser = ElementTree.XMLPullParser(("start", "start-ns"))
+    parser: Any = ElementTree.XMLPullParser(("start", "start-ns"))
     parser.feed(document.encode())
     parser.close()
     scope, names = {"": ""}, []
     for event, item in parser.read_events():
         if event == "start-ns":
-            scope[item[0] or ""] = item[1] or ""  # type: ignore[index]
-        elif item.keys():  # type: ignore[union-attr]
+            scope[item[0] or ""] = item[1] or ""
+        elif item.keys():
             raise _Unplain
         else:
-            names.append(item.tag)  # type: ignore[union-attr]
+            names.append(item.tag)
     return names, {space: prefix for prefix, space in scope.items()}
 
 
@@ -128,14 +131,14 @@ class _Source:
     def __init__(self, contract: Contract, prefixes: dict[str, str]) -> None:
         self.program = Program(MISS=MISS, unescape=unescape)
         self.lines: list[str] = []
-        self.pattern = ""
+        self.pattern = _SPACE
         self._names: list[str] = []
         self._after: list[str] = []
         self._contract = contract
         self._prefixes = prefixes
         self._otherwise = "return MISS"
         self._indent = ""
-        self._variables = self._elements = self._loops = 0
+        self._variables = self._elements = self._depth = self._loops = 0
 
     def line(self, text: str) -> None:
         self.lines.append(self._indent + text)
@@ -155,8 +158,8 @@ class _Source:
 
     def content(self, element: Element) -> str:
         """The variable that will hold a complex element, from behind its start tag, which has no attributes."""
-        type = self._complex(element)
-        if any(attribute.required for attribute in type.attributes):
+        type = self._type(element)
+        if not isinstance(type, ComplexType) or any(attribute.required for attribute in type.attributes):
             raise _Unplain
         return self._content(form_of(type), [])
 
@@ -168,10 +171,12 @@ class _Source:
         self._names.append(self._variable())
         return self._names[-1]
 
-    def _complex(self, element: Element) -> ComplexType:
-        type = self._contract.types[element.type]
+    def _type(self, element: Element) -> SimpleType | ComplexType:
+        type = self._contract.types.get(element.type)
         self._elements += 1
-        if not isinstance(type, ComplexType) or type.abstract or type.key == ANY_TYPE or self._elements > _MAX_ELEMENTS:
+        if type is None or element.type == ANY_TYPE or self._elements > _MAX_ELEMENTS:
+            raise _Unplain
+        if isinstance(type, ComplexType) and type.abstract:
             raise _Unplain
         return type
 
@@ -184,10 +189,10 @@ class _Source:
     def _element(self, element: Element) -> str:
         """The variable that will hold an element that has to be there."""
         name = self._name(element.name)
-        type = self._contract.types[element.type]
+        type = self._type(element)
         if isinstance(type, SimpleType):
             return self._leaf(name, type, optional=False)
-        form = form_of(self._complex(element))
+        form = form_of(type)
         self.pattern += f"<{name}"
         attributes = self._attributes(form)
         self.pattern += f">{_SPACE}"
@@ -202,7 +207,7 @@ class _Source:
                 if attribute.required:
                     raise _Unplain
                 continue
-            self.pattern += f'(?: {re.escape(attribute.name)}="{_ATTRIBUTE}"){"" if attribute.required else "?+"}'
+            self.pattern += f'(?: {re.escape(attribute.name)}="{_ATTRIBUTE}"){"" if attribute.required else "?"}'
             x = self._group()
             convert = f"{x} = {self.program.object(lexical.reader(attribute.type))}({x})"
             self._after.append(convert if attribute.required else f"if {x} is not None: {convert}")
@@ -211,9 +216,11 @@ class _Source:
 
     def _content(self, form: Form, members: list[tuple[str, str, bool]]) -> str:
         """The variable that will hold an object. ``members``: key, variable and whether it is always there."""
-        if form.kind != "fields":
+        self._depth += 1
+        if form.kind != "fields" or self._depth > _MAX_DEPTH:
             raise _Unplain
         members += [(slot.key, self._slot(slot), slot.repeated or slot.min > 0) for slot in _slots(form.root)]
+        self._depth -= 1
         certain = next((n for n, member in enumerate(members) if not member[2]), len(members))
         value, text = self._variable(), self.program.text
         self._after.append(f"{value} = {{{', '.join(f'{text(key)}: {x}' for key, x, _ in members[:certain])}}}")
@@ -222,9 +229,9 @@ class _Source:
         return value
 
     def _slot(self, slot: Slot) -> str:
-        type = self._contract.types[slot.element.type]
         if not slot.repeated and slot.min:
             return self._element(slot.element)
+        type = self._type(slot.element)
         if not slot.repeated and isinstance(type, SimpleType):
             return self._leaf(self._name(slot.element.name), type, optional=True)
         self.flush()
@@ -246,7 +253,8 @@ class _Source:
         if self._loops > _MAX_LOOPS:
             raise _Unplain
         self.line("while True:")
-        self._indent, before, self._otherwise = self._indent + "    ", self._otherwise, "break"
+        before = self._otherwise
+        self._indent, self._otherwise = self._indent + "    ", "break"
         yield
         self._indent, self._otherwise = self._indent[:-4], before
         self._loops -= 1
@@ -256,7 +264,7 @@ class _Source:
             raise _Unplain
         number = _NUMBERS.get(type.builtin) if type.variety == "atomic" else None
         pattern = f"<{name}>{number or _TEXT}</{name}>{_SPACE}"
-        self.pattern += f"(?:{pattern})?+" if optional else pattern
+        self.pattern += f"(?:{pattern})?" if optional else pattern
         x = self._group()
         lines = self._conversion(type, x, number is not None)
         self._after += [f"if {x} is not None:", *(f"    {line}" for line in lines)] if optional and lines else lines
