@@ -31,7 +31,7 @@ _IS_DECIMAL = "{x}.__class__ is str and {match}({x})"
 class Inline:
     """Where ``test`` holds, ``result`` is what ``convert`` would give. Without a test ``convert`` is always called.
 
-    ``convert`` never calls anybody back, as it may be followed by a second conversion that finds all errors.
+    ``convert`` reports no unknown code, as it may be followed by a second conversion that finds all errors.
     """
 
     convert: Convert

@@ -212,9 +212,9 @@ class _Scope:
             self._line(f"if {x}.__class__ is not list: {x} = [{x}]")
         with self._block(f"if {x}.__class__ is list:"):
             if group is not None and group.least:
-                self._line(f"if len({x}) < {group.least}: raise Wrong")
+                self._line(f"if len({x}) < {self._program.constant(group.least)}: raise Wrong")
             if group is not None and group.most is not None:
-                self._line(f"if len({x}) > {group.most}: raise Wrong")
+                self._line(f"if len({x}) > {self._program.constant(group.most)}: raise Wrong")
             self._line(f"{x} = [{self._program.item(node, inner)}(y) for y in {x}]")
         if not self._plan.strict:
             with self._block(f"elif {x} is None:"):

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 _TRACEPARENT = re.compile(rb"(?!ff)(?!00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}\Z")
+_CORRELATION = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 _ids = random.Random(os.urandom(16))
 
 
@@ -63,24 +64,23 @@ class Observe:
 
 
 def identify_call(exchange: Exchange) -> None:
-    """Take over the caller's request id and trace where they are well formed (W3C Trace Context), else make new ones. A trace
-    that is not taken over takes its ``tracestate`` with it."""
-    ids, traces, stateful = [], [], False
-    for name, value in exchange.request.headers:
-        if name == b"x-request-id":
-            ids.append(value)
-        elif name == b"traceparent":
-            traces.append(value)
-        elif name == b"tracestate":
-            stateful = True
-    known = _REQUEST_ID.match(ids[0]) if len(ids) == 1 else None
-    exchange.id = known[0].decode("ascii") if known else f"{_ids.getrandbits(128):032x}"
+    """Take over the caller's request id and trace where they are well formed (W3C Trace Context), else make new ones; a call
+    without an id has its trace's. A trace that is not taken over takes its ``tracestate`` with it."""
+    said = [header for header in exchange.request.headers if header[0] in _CORRELATION]
+    if not said:
+        exchange.id = f"{_ids.getrandbits(128) | 1:032x}"
+        exchange.trace = b"00-%b-%016x-01" % (exchange.id.encode("ascii"), _ids.getrandbits(64) | 1)
+        return
+    ids = [value for name, value in said if name == b"x-request-id"]
+    traces = [value for name, value in said if name == b"traceparent"]
     parent = _TRACEPARENT.match(traces[0]) if len(traces) == 1 else None
-    if parent is None and stateful:
+    if parent is None:
         exchange.request.headers = [header for header in exchange.request.headers if header[0] != b"tracestate"]
     trace_id = parent[1] if parent else b"%032x" % (_ids.getrandbits(128) | 1)
     sampled = int(parent[2], 16) & 1 if parent else 1
     exchange.trace = b"00-%b-%016x-%02x" % (trace_id, _ids.getrandbits(64) | 1, sampled)
+    known = _REQUEST_ID.match(ids[0]) if len(ids) == 1 else None
+    exchange.id = (known[0] if known else trace_id).decode("ascii")
 
 
 def encoded(reply: Reply) -> Reply:
