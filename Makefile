@@ -13,10 +13,8 @@ demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
 
 test: $(DEV) check
-	sh tools/services.sh redis-server
-	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-branch --cov-report= $(ARGS)
-	$(BIN)/coverage combine --quiet --append 2>/dev/null || true
+	sh tools/services.sh redis-server curl
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='gateway/protocols/*,gateway/mapping/*,gateway/policy/*' --fail-under=95
 
 check: $(DEV)
@@ -25,6 +23,7 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/python -m tools.reference --check
 
 setup: $(RUNTIME)
 
@@ -34,8 +33,8 @@ bench: $(DEV)
 
 lock: $(DEV)
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml -o requirements-dev.lock
 
 $(RUNTIME): requirements.lock pyproject.toml
 	PYTHON=$(PYTHON) sh tools/venv.sh requirements.lock

@@ -19,6 +19,11 @@ def environment() -> dict[str, str]:
     return os.environ | {"ERP_GATEWAY_PORT": str(free_port()), "ERP_GATEWAY_CONSOLE_PORT": str(free_port())}
 
 
+def entries(journal: str) -> int:
+    with urllib.request.urlopen(journal) as answer:
+        return len(json.load(answer))
+
+
 def test_the_tour_goes_as_expected() -> None:
     done = subprocess.run([*COMMAND, "--once"], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,13 +67,13 @@ def test_it_stays_up_and_its_curl_lines_work() -> None:
                 break
         try:
             journal = next(line for line in lines if line.startswith("http://127.0.0.1:") and line.endswith("/journal"))
-            before = len(json.load(urllib.request.urlopen(journal)))
+            before = entries(journal)
             curls = [line for line in lines if line.startswith(("TOKEN=", "curl "))]
             assert len(curls) == 3
             done = subprocess.run(["bash", "-c", "\n".join(curls)], capture_output=True, text=True, timeout=60)
             assert '"number":"19' in done.stdout
             assert '"status":403' in done.stdout
-            assert len(json.load(urllib.request.urlopen(journal))) == before + 1
+            assert entries(journal) == before + 1
         finally:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
