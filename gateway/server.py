@@ -26,7 +26,7 @@ from gateway.console.app import console
 from gateway.edge.app import Edge
 from gateway.edge.guard import GuardLimits, guarded
 from gateway.edge.oauth import oauth_routes
-from gateway.edge.site import Site
+from gateway.edge.site import Observed, Site
 from gateway.errors import ConfigError, Finding
 from gateway.live import Live
 from gateway.reload import watch
@@ -108,7 +108,7 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
             edge.limits.header_bytes, edge.limits.header_count, edge.limits.header_timeout, edge.limits.connections
         )
         config = _config(
-            site.app,
+            Observed(site.app, stores.telemetry),
             http=guarded(limits, Edge(live)),
             timeout_keep_alive=int(edge.limits.idle_timeout),
             timeout_graceful_shutdown=int(edge.drain),

@@ -72,7 +72,7 @@ class ApiCycle(RequestResponseCycle):
         self.transport.write(head if bare or self.method == "HEAD" else head + content)
         self.response_complete = True
         self.message_event.set()
-        if not self.keep_alive:
+        if not self.keep_alive and not self.more_body:
             self.transport.close()
         self.on_response()
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 import orjson
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.edge.body import AsgiBody
 from gateway.edge.openapi import document
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
+from gateway.exchange import Exchange, Reply
+from gateway.exchange import Request as Call
 from gateway.live import Live
+from gateway.ports import Telemetry
 from gateway.snapshot import Snapshot
+from gateway.stages.observe import access_entry, identify_call
+
+log = structlog.get_logger()
 
 ASSETS = {
     "swagger-ui.css": "text/css",
@@ -94,6 +104,38 @@ class Site:
         snapshot = self._live.snapshot
         if not snapshot.docs_public:
             await snapshot.authenticator.principal(request.scope["headers"])
+
+
+class Observed:
+    """An ASGI application under what every API call is under: a request id, a count, a line in the access log, and no exception
+    that leaves it."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        peer = scope["client"][0] if scope["client"] else ""
+        unread = AsgiBody(receive, limit=0, timeout=0, declared=0)
+        request = Call(scope["method"], scope["path"], "", scope["headers"], unread, peer)
+        exchange = Exchange(request, "", "site", "", {})
+        identify_call(exchange)
+        reply = Reply(500)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                reply.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", exchange.id.encode("ascii"))]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            log.error("site.broke", request_id=exchange.id, path=request.path, exc_info=error)
+        seconds = time.perf_counter() - started
+        self._telemetry.count(exchange.operation, exchange.version, reply.status, seconds)
+        self._telemetry.access(access_entry(exchange, reply, None, seconds))
 
 
 def _viewer() -> Path:

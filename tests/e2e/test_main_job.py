@@ -233,7 +233,9 @@ def test_documentation_health_and_metrics(gateway: GatewayProcess) -> None:
     assert "/api/v1/payments/{number}" in document["paths"]
     assert "swagger-ui" in gateway.call(None, "GET", "/docs").text
     assert len(gateway.call(None, "GET", "/docs/swagger-ui-bundle.js").content) > 100_000
-    assert gateway.call(None, "GET", "/health/live").json() == {"status": "alive"}
+    health = gateway.call(None, "GET", "/health/live", headers={"x-request-id": "probe-7"})
+    assert (health.json(), health.headers["x-request-id"]) == ({"status": "alive"}, "probe-7")
+    assert gateway.wait_for("call.finished", request_id="probe-7")["operation"] == "site"
     assert gateway.call(None, "GET", "/health/ready").json()["status"] == "ready"
     metrics = httpx.get(gateway.console + "/metrics").text
     assert 'gateway_calls_total{operation="payments.create",status="201",version="v1"}' in metrics
