@@ -145,4 +145,8 @@ def configure_logging(level: str = "info", *, colours: bool | None = None) -> No
 
 
 def _dumps(value: object, **_: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    """One event. What somebody sent may hold a lone surrogate, which orjson refuses; logging must not fail for it."""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:
+        return json.dumps(value, default=str)

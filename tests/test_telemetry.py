@@ -130,3 +130,9 @@ def test_a_stream_that_is_no_terminal_gets_json(capsys: pytest.CaptureFixture[st
     configure_logging()
     structlog.get_logger().info("gateway.stopped")
     assert json.loads(capsys.readouterr().err)["event"] == "gateway.stopped"
+
+
+def test_an_event_with_a_lone_surrogate_is_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", colours=False)
+    structlog.get_logger().info("token.rejected", kid="\ud800")
+    assert json.loads(capsys.readouterr().err)["event"] == "token.rejected"

@@ -7,7 +7,6 @@ the end.
 from __future__ import annotations
 
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from gateway.edge.body import AsgiBody
 from gateway.edge.cycle import ApiCycle
@@ -48,7 +47,7 @@ class Edge:
 
 def begin(snapshot: Snapshot, cycle: ApiCycle, body: AsgiBody) -> tuple[Exchange, Handler]:
     """The exchange of a request and what handles it. A request that fits no route still goes through the outermost stage."""
-    raw_path, _, query = _origin_form(cycle.target).partition(b"?")
+    raw_path, _, query = cycle.target.partition(b"?")
     request = Request(cycle.method, raw_path.decode("latin-1"), query.decode("latin-1"), cycle.headers, body, cycle.peer)
     try:
         request.path = canonical(raw_path)
@@ -58,17 +57,6 @@ def begin(snapshot: Snapshot, cycle: ApiCycle, body: AsgiBody) -> tuple[Exchange
     except Problem as problem:
         return Exchange(request, "", "none", "", {}), snapshot.refuse(problem)
     return Exchange(request, "", route.operation, route.version, params), route.handler
-
-
-def _origin_form(target: bytes) -> bytes:
-    """The path and query of a target. Clients of proxies send the absolute form, which a server must accept (RFC 9112 section
-    3.2.2)."""
-    if target.startswith(b"/"):
-        return target
-    parts = urlsplit(target)
-    if not parts.scheme or not parts.netloc:
-        return target
-    return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
 
 
 def content_length(headers: Headers) -> int | None:

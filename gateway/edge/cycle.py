@@ -26,7 +26,7 @@ class Calls(Protocol):
 class ApiCycle(RequestResponseCycle):
     """One request and its reply.
 
-    :param target: the request target as it came, origin-form or absolute-form.
+    :param target: the request target in origin-form.
     """
 
     def __init__(self, calls: Calls, method: str, target: bytes, headers: Headers, peer: str, **uvicorn: Any) -> None:
@@ -43,10 +43,10 @@ class ApiCycle(RequestResponseCycle):
         try:
             await self._calls.call(self)
         except Problem as problem:
-            log.warning("answer.cut", target=self.target.decode("ascii"), problem=problem.slug, detail=problem.detail)
+            log.warning("answer.cut", target=self.target.decode("latin-1"), problem=problem.slug, detail=problem.detail)
             self.transport.close()
         except Exception as error:
-            log.error("answer.broke", target=self.target.decode("ascii"), exc_info=error)
+            log.error("answer.broke", target=self.target.decode("latin-1"), exc_info=error)
             self.transport.close()
         finally:
             self.on_response = _nothing
@@ -66,7 +66,7 @@ class ApiCycle(RequestResponseCycle):
         head = self._head(reply.status, reply.headers, None if bare else len(content))
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():
             return
         self.response_started = True
         self.transport.write(head if bare or self.method == "HEAD" else head + content)

@@ -13,14 +13,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.edge.cycle import ApiCycle, Calls
+from gateway.edge.path import origin_form
 from gateway.errors import BadRequest, HeadersTooLarge, Overloaded, Problem, RequestTimeout
 
-LINGER_BYTES = 1024 * 1024
-LINGER_SECONDS = 1.0
+PIPELINE = 32
+"""Requests that may wait on one connection. Each is an object from the moment it is read, answered or not."""
+
+LINGER_BYTES = 32 * 1024 * 1024
+LINGER_SECONDS = 2.0
 """How much is still read after a refusal, so that a client that goes on sending reads the answer and not a reset."""
 
 SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
@@ -63,6 +68,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
+        self._eof = False
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
 
@@ -82,7 +88,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._written()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+        self.pipeline.clear()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has said everything may still listen: whole requests are answered before the connection closes."""
+        self._eof = True
+        return self._busy() and not self.cycle.more_body
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
@@ -90,8 +102,29 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._unread > LINGER_BYTES:
                 self.transport.abort()
             return
-        super().data_received(data)
+        self._feed(data)
         self._watch_head()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """A request that offers another protocol is an ordinary request (RFC 9110 section 7.8), but the parser takes everything
+        behind its head for that protocol. So its head is read again without the offer, by a new parser."""
+        closing = any(b"close" in value.lower() for name, value in self.headers if name == b"connection")
+        kept = [header for header in self.headers if header[0] not in (b"connection", b"upgrade", b"http2-settings")]
+        if closing:
+            kept.append((b"connection", b"close"))
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url), *(b"%b: %b" % header for header in kept)]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._in_head = True
+        self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _watch_head(self) -> None:
         if self._deaf:
@@ -135,6 +168,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
             self._reason = problem
             raise ValueError(problem.slug)
+        if self.parser.should_upgrade():  # ``_decline_upgrade`` is next.
+            return
+        self.url = origin_form(self.url)
         if self.calls is None:
             super().on_headers_complete()
         elif self.url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
@@ -181,6 +217,12 @@ class GuardedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.limits.header_bytes or len(self.headers) > self.limits.header_count:
             return self._too_large()
+        if len(self.pipeline) >= PIPELINE:
+            return Overloaded(f"A connection may have {PIPELINE} requests waiting.")
+        if self.parser.get_method() == b"CONNECT":
+            return BadRequest("This port is no proxy.")
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            return BadRequest("The only transfer coding here is chunked.")
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             return BadRequest("This port speaks HTTP/1.1.")
@@ -196,6 +238,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._in_head = True
         self._begun = False
@@ -272,6 +316,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _idle(self) -> None:
         """From now on the connection may be closed for saying nothing. One timer for the connection, set anew only when it has
         run out, because one per request would cost more than the request's parsing."""
+        if self._eof:
+            self.transport.close()
+            return
         self._idle_since = self.loop.time()
         if self._idle_timer is None:
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._idle_out)

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.errors import BadRequest
 
+_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]*)?([/?].*)?\Z", re.DOTALL)
 _PLAIN = re.compile(rb"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_~.\-]+)+\Z|/\Z")
 _ALLOWED = re.compile(rb"(?:[A-Za-z0-9_~.\-!$&'()*+,=:@/]|%[0-9A-Fa-f]{2})+\Z")
 _ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -51,3 +52,15 @@ def _normalise(match: re.Match[bytes]) -> bytes:
     if code in _AMBIGUOUS:
         raise BadRequest("The path holds an encoded character that systems read differently.")
     return bytes([code]) if code in _UNRESERVED else match[0].upper()
+
+
+def origin_form(target: bytes) -> bytes:
+    """Path and query of a request target. Clients of proxies send the absolute form, which every server must accept (RFC 9112
+    section 3.2.2). What is neither stays as it is, and is no path."""
+    if target.startswith(b"/"):
+        return target
+    match = _ABSOLUTE.match(target)
+    if match is None:
+        return target
+    rest: bytes = match[1] or b"/"
+    return rest if rest.startswith(b"/") else b"/" + rest

@@ -58,6 +58,8 @@ class Site:
             ],
             exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _broken},
         )
+        # A redirect would name whatever host the client claims, and take the body, secrets included, along.
+        self.app.router.redirect_slashes = False
 
     async def alive(self, request: Request) -> Response:
         return JSONResponse({"status": "alive"})

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import structlog
 
-from gateway.errors import Internal, Problem
+from gateway.errors import ClientProblem, Internal, Problem, Refused
 from gateway.exchange import ABSENT, Exchange, Reply
 from gateway.pipeline import Handler, Phase, Stage
 from gateway.ports import Runtime
@@ -111,13 +111,14 @@ def log_problem(problem: Problem, exchange: Exchange) -> None:
         return
     event = log.warning if problem.origin == "upstream" else log.info
     cause = problem.__cause__
+    told = not isinstance(problem, ClientProblem | Refused)  # What was sent, or what the ERP says of it, is business data.
     event(
         "call.failed",
         request_id=exchange.id,
         operation=exchange.operation,
         problem=problem.slug,
-        detail=problem.detail,
-        cause=f"{type(cause).__name__}: {cause}"[:300] if cause else None,
+        detail=problem.detail if told else None,
+        cause=f"{type(cause).__name__}: {cause}"[:300] if cause and told else None,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.config.gateway import EdgeLimits
 from gateway.edge.app import Edge, content_length
+from gateway.edge.guard import PIPELINE
 from gateway.errors import Forbidden, Problem
 from gateway.exchange import Exchange, Reply
 from gateway.pipeline import Handler, compose
@@ -214,3 +215,85 @@ async def test_a_connection_that_says_nothing_more_is_closed(serve: Any) -> None
         await wire.send(get(b"/api/v1/echo/1"))
         assert (await wire.answer()).status == 200
     assert await wire.closed()
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 34", b"Transfer-Encoding: chunked"])
+async def test_an_offered_upgrade_hides_no_second_request(framing: bytes, serve: Any) -> None:
+    edge, runtime = application()
+    wire = await (await serve(site, edge)).connect()
+    hidden = b"GET /api/v1/stream HTTP/1.1\r\nHost: a"[:34]
+    body = hidden if framing.startswith(b"Content") else b"22\r\n" + hidden + b"\r\n0\r\n\r\n"
+    head = b"POST /api/v1/echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    await wire.send(head + b"HTTP2-Settings: AAMAAABk\r\n" + framing + b"\r\n\r\n")
+    await wire.send(body + get(b"/api/v1/echo/7"))
+    assert orjson.loads((await wire.answer()).body)["body"] == hidden.decode()
+    assert orjson.loads((await wire.answer()).body)["params"] == {"id": "7"}
+    assert len(runtime.lines) == 2
+
+
+async def test_an_offered_upgrade_in_one_piece_loses_nothing_behind_it(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge)).connect()
+    offer = b"GET /api/v1/echo/1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    await wire.send(offer + post(b"/api/v1/echo", b"two", b"Connection: upgrade", b"Upgrade: foo") + get(b"/docs"))
+    assert orjson.loads((await wire.answer()).body)["params"] == {"id": "1"}
+    assert orjson.loads((await wire.answer()).body)["body"] == "two"
+    assert (await wire.answer()).body == b"site"
+
+
+async def test_a_tunnel_is_refused(serve: Any) -> None:
+    edge, runtime = application()
+    answer = await (await serve(site, edge)).exchange(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert runtime.lines == []
+
+
+async def test_a_connection_may_not_queue_requests_without_end(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge)).connect()
+    await wire.send(get(b"/api/v1/echo/1") * 500)
+    statuses = []
+    while not statuses or statuses[-1] == 200:
+        statuses.append((await wire.answer()).status)
+    assert statuses[-1] == 503
+    assert PIPELINE <= len(statuses) - 1 < 500
+    assert await wire.closed()
+
+
+async def test_a_client_that_stops_talking_is_still_answered(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge)).connect()
+    await wire.send(get(b"/api/v1/echo/1") + get(b"/api/v1/echo/2"))
+    wire.writer.write_eof()
+    assert [orjson.loads((await wire.answer()).body)["params"]["id"] for _ in range(2)] == ["1", "2"]
+    assert await wire.closed()
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://a/api/v1/echo/1?x=1", 200),
+        (b"HTTP://a/docs", 200),
+        (b"http://a", 404),
+        (b"http://[/api/v1/echo/1", 400),
+        (b"http://[::1]:80/api/v1/echo/1", 200),
+        (b"http://a\\b/api/v1/echo/1", 400),
+        (b"ftp://a/api/v1/echo/1", 400),
+        (b"*", 400),
+    ],
+)
+async def test_absolute_targets(target: bytes, status: int, serve: Any) -> None:
+    edge, _ = application()
+    assert (await (await serve(site, edge)).exchange(get(target))).status == status
+
+
+async def test_the_only_transfer_coding_is_chunked(serve: Any) -> None:
+    edge, _ = application()
+    request = b"POST /api/v1/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+    assert (await (await serve(site, edge)).exchange(request)).status == 400
+
+
+async def test_a_client_that_sends_all_before_it_reads_hears_why_not(serve: Any) -> None:
+    edge, _ = application(body=1000)
+    answer = await (await serve(site, edge)).exchange(post(b"/api/v1/echo", b"x" * 8_000_000))
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
