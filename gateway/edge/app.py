@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.edge.body import AsgiBody
+from gateway.config.gateway import EdgeLimits
+from gateway.edge.body import NO_BODY, AsgiBody, NoBody
 from gateway.edge.cycle import ApiCycle
 from gateway.edge.path import canonical, checked_query
 from gateway.errors import Problem
@@ -32,20 +33,23 @@ class Edge:
 
     async def call(self, cycle: ApiCycle) -> None:
         snapshot = self._holder.snapshot
-        limits = snapshot.limits
-        body = AsgiBody(
-            cycle.receive,
-            limit=limits.body,
-            timeout=limits.body_timeout,
-            declared=content_length(cycle.headers),
-            expected=cycle.waiting_for_100_continue,
-            arrived=cycle.body_arrived,
-        )
+        body = body_of(cycle, snapshot.limits) if cycle.more_body or cycle.body else NO_BODY
         exchange, handler = begin(snapshot, cycle, body)
         await cycle.respond(await handler(exchange), body)
 
 
-def begin(snapshot: Snapshot, cycle: ApiCycle, body: AsgiBody) -> tuple[Exchange, Handler]:
+def body_of(cycle: ApiCycle, limits: EdgeLimits) -> AsgiBody:
+    return AsgiBody(
+        cycle.receive,
+        limit=limits.body,
+        timeout=limits.body_timeout,
+        declared=content_length(cycle.headers),
+        expected=cycle.waiting_for_100_continue,
+        arrived=cycle.body_arrived,
+    )
+
+
+def begin(snapshot: Snapshot, cycle: ApiCycle, body: AsgiBody | NoBody) -> tuple[Exchange, Handler]:
     """The exchange of a request and what handles it. A request that fits no route still goes through the outermost stage."""
     raw_path, _, query = cycle.target.partition(b"?")
     request = Request(cycle.method, raw_path.decode("latin-1"), query.decode("latin-1"), cycle.headers, body, cycle.peer)

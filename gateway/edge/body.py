@@ -100,3 +100,22 @@ class AsgiBody:
         except TimeoutError:
             return False
         return self.finished
+
+
+class NoBody:
+    """Implements ``gateway.exchange.Body`` for a request that has none."""
+
+    finished = True
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        return
+        yield b""  # An empty stream is still a generator.
+
+    async def drain(self) -> bool:
+        return True
+
+
+NO_BODY = NoBody()

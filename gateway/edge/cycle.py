@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from gateway.edge.body import AsgiBody
+from gateway.edge.body import AsgiBody, NoBody
 from gateway.errors import Problem
 from gateway.exchange import Headers, Reply
 
@@ -29,8 +29,8 @@ class ApiCycle(RequestResponseCycle):
     :param target: the request target in origin-form.
     """
 
-    def __init__(self, calls: Calls, method: str, target: bytes, headers: Headers, peer: str, **uvicorn: Any) -> None:
-        super().__init__(**uvicorn)
+    def __init__(self, calls: Calls, method: str, target: bytes, headers: Headers, peer: str, *uvicorn: Any) -> None:
+        super().__init__({"method": method}, *uvicorn)  # type: ignore[typeddict-item]
         self._calls = calls
         self.method = method
         self.target = target
@@ -54,7 +54,7 @@ class ApiCycle(RequestResponseCycle):
     def body_arrived(self) -> bool:
         return not self.more_body
 
-    async def respond(self, reply: Reply, body: AsgiBody) -> None:
+    async def respond(self, reply: Reply, body: AsgiBody | NoBody) -> None:
         """Send a reply. A request body nobody read is drained first, within bounds, or the connection is closed after it."""
         if not body.finished and not await body.drain():
             self.keep_alive = False

@@ -69,6 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._eof = False
+        self._offered = False
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
 
@@ -168,7 +169,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
             self._reason = problem
             raise ValueError(problem.slug)
-        if self.parser.should_upgrade():  # ``_decline_upgrade`` is next.
+        self._offered = self.parser.should_upgrade()
+        if self._offered:  # ``_decline_upgrade`` is next.
             return
         self.url = origin_form(self.url)
         if self.calls is None:
@@ -195,17 +197,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self.url,
             self.headers,
             self.client[0] if self.client else "",
-            scope={"method": method},
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            False,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
+            self.on_response_complete,
         )
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
@@ -214,23 +215,26 @@ class GuardedProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, self.app))
 
     def _wrong_head(self) -> Problem | None:
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.limits.header_bytes or len(self.headers) > self.limits.header_count:
+        size, hosts, limits = len(self.url), [], self.limits
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                return BadRequest("The only transfer coding here is chunked.")
+        if size > limits.header_bytes or len(self.headers) > limits.header_count:
             return self._too_large()
         if len(self.pipeline) >= PIPELINE:
             return Overloaded(f"A connection may have {PIPELINE} requests waiting.")
-        if self.parser.get_method() == b"CONNECT":
-            return BadRequest("This port is no proxy.")
-        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
-            return BadRequest("The only transfer coding here is chunked.")
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             return BadRequest("This port speaks HTTP/1.1.")
-        hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) != 1 and (hosts or version == "1.1"):
             return BadRequest("A request needs exactly one Host header.")
         if hosts and not _HOST.match(hosts[0]):
             return BadRequest("The Host header names no host.")
+        if self.parser.get_method() == b"CONNECT":
+            return BadRequest("This port is no proxy.")
         return None
 
     def on_body(self, body: bytes) -> None:
@@ -238,9 +242,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():
+        if self._offered:
             return
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
         self._in_head = True
         self._begun = False
         self._unread = 0

@@ -102,6 +102,10 @@ def _period(seconds: float) -> str:
 def rate_headers(quotes: Sequence[Quote]) -> Headers:
     """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers): q calls per w seconds; r left, t seconds
     until the limit is whole again."""
+    if len(quotes) == 1:
+        limit, _, remaining, reset, _ = quotes[0]
+        state = f'"{limit.name}";r={remaining};t={ceil(reset)}'
+        return [(b"ratelimit-policy", limit.policy.encode("ascii")), (b"ratelimit", state.encode("ascii"))]
     policy = ", ".join([quote.limit.policy for quote in quotes])
     state = ", ".join([f'"{q.limit.name}";r={q.remaining};t={ceil(q.reset)}' for q in quotes])
     return [(b"ratelimit-policy", policy.encode("ascii")), (b"ratelimit", state.encode("ascii"))]
