@@ -102,6 +102,9 @@ class AsgiBody:
         return self.finished
 
 
+_NOTHING: tuple[bytes, ...] = ()
+
+
 class NoBody:
     """Implements ``gateway.exchange.Body`` for a request that has none."""
 
@@ -111,8 +114,8 @@ class NoBody:
         return b""
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        return
-        yield b""  # An empty stream is still a generator.
+        for part in _NOTHING:
+            yield part
 
     async def drain(self) -> bool:
         return True
