@@ -74,8 +74,7 @@ class Authenticator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A policy decision and its reason. ``rows`` are the lines of the policy file that decided, as ``file:line``."""
 
     allowed: bool

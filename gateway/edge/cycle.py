@@ -4,6 +4,7 @@ in one write. uvicorn's own cycle stays for the site, and sends what is streamed
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
@@ -37,9 +38,15 @@ class ApiCycle(RequestResponseCycle):
         self.headers = headers
         self.peer = peer
 
-    async def run_asgi(self, app: object) -> None:
-        """Called by uvicorn's protocol in a task of its own. Every outcome of a call is a reply already; what can still go wrong
-        is sending it, and then the connection ends so that the client sees the answer is not whole."""
+    def start(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """Run in a task of its own, one of ``tasks`` until it ends: the server waits for them when it drains."""
+        self._tasks = tasks
+        self._task = loop.create_task(self._run())
+        tasks.add(self._task)
+
+    async def _run(self) -> None:
+        """Every outcome of a call is a reply already; what can still go wrong is sending it, and then the connection ends so
+        that the client sees the answer is not whole."""
         try:
             await self._calls.call(self)
         except Problem as problem:
@@ -50,6 +57,7 @@ class ApiCycle(RequestResponseCycle):
             self.transport.close()
         finally:
             self.on_response = _nothing
+            self._tasks.discard(self._task)
 
     def body_arrived(self) -> bool:
         return not self.more_body

@@ -15,7 +15,7 @@ from typing import Any
 
 import httptools
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.edge.cycle import ApiCycle, Calls
 from gateway.edge.path import origin_form
@@ -213,6 +213,12 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if isinstance(cycle, ApiCycle):
+            cycle.start(self.loop, self.tasks)
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def _wrong_head(self) -> Problem | None:
         size, hosts, limits = len(self.url), [], self.limits

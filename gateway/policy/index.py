@@ -119,9 +119,10 @@ def _verdict(hits: list[Hits]) -> Decision:
         return NOTHING
     if len(hits) == 1:
         return hits[0].decision
-    denials = [hit.decision for hit in hits if not hit.decision.allowed]
-    deciding = denials or [hit.decision for hit in hits]
-    return Decision(not denials, tuple(dict.fromkeys(row for decision in deciding for row in decision.rows)))
+    decisions = [hit.decision for hit in hits]
+    denials = [decision for decision in decisions if not decision.allowed]
+    rows = dict.fromkeys([row for decision in denials or decisions for row in decision.rows])
+    return Decision(not denials, tuple(rows))
 
 
 def _decision(file: PolicyFile, rows: tuple[Grant, ...]) -> Decision:
