@@ -52,13 +52,14 @@ def body_of(cycle: ApiCycle, limits: EdgeLimits) -> AsgiBody:
 def begin(snapshot: Snapshot, cycle: ApiCycle, body: AsgiBody | NoBody) -> tuple[Exchange, Handler]:
     """The exchange of a request and what handles it. A request that fits no route still goes through the outermost stage."""
     raw_path, _, query = cycle.target.partition(b"?")
-    request = Request(cycle.method, raw_path.decode("latin-1"), query.decode("latin-1"), cycle.headers, body, cycle.peer)
+    request = Request(cycle.method, "", query.decode("latin-1"), cycle.headers, body, cycle.peer)
     try:
         request.path = canonical(raw_path)
         if query:
             checked_query(query)
         route, params = snapshot.router.match(request.method, request.path)
     except Problem as problem:
+        request.path = request.path or raw_path.decode("latin-1")
         return Exchange(request, "", "none", "", {}), snapshot.refuse(problem)
     return Exchange(request, "", route.operation, route.version, params), route.handler
 
