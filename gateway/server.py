@@ -39,7 +39,7 @@ Part = Literal["edge", "console"]
 FLUSH_SECONDS = 0.5
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its own signal handlers, saying when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -98,7 +98,7 @@ def settle_memory() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple[_Server, socket.socket]]:
+def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple[Server, socket.socket]]:
     servers = {}
     if only in (None, "edge"):
         stores = live.stores
@@ -113,10 +113,10 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
             timeout_keep_alive=int(edge.limits.idle_timeout),
             timeout_graceful_shutdown=int(edge.drain),
         )
-        servers["edge"] = (_Server(config), bind(edge.listen, shared=edge.processes > 1))
+        servers["edge"] = (Server(config), bind(edge.listen, shared=edge.processes > 1))
     if only in (None, "console"):
         config = _config(console(live, live.stores.telemetry), timeout_graceful_shutdown=5)
-        servers["console"] = (_Server(config), bind(gateway.console.listen))
+        servers["console"] = (Server(config), bind(gateway.console.listen))
     return servers
 
 

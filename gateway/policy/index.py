@@ -23,9 +23,6 @@ MAX_ENTRIES = 5_000_000
 
 NOTHING = Decision(False)
 
-MAX_VERDICTS = 10_000
-"""Combinations of roles' rows whose verdict is kept; more are worked out each time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Hits:
@@ -50,7 +47,7 @@ class Names:
 class PolicyIndex:
     """Immutable. Implements ``gateway.ports.Policy``."""
 
-    __slots__ = ("_everywhere", "_file", "_operations", "_tenants", "_verdicts")
+    __slots__ = ("_everywhere", "_file", "_operations", "_tenants")
 
     def __init__(
         self,
@@ -62,7 +59,6 @@ class PolicyIndex:
         self._operations = operations
         self._everywhere = tenants["*"]
         self._tenants = tenants
-        self._verdicts: dict[tuple[int, ...], Decision] = {}
 
     @property
     def sha256(self) -> str:
@@ -75,17 +71,7 @@ class PolicyIndex:
 
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
         """Whether ``principal`` may call ``operation`` in ``version``, and the rows that say so."""
-        hits = self._matched(principal, operation, version)
-        if len(hits) < 2:
-            return hits[0].decision if hits else NOTHING
-        # Hits live as long as the index, so their addresses name them.
-        key = tuple(map(id, hits))
-        known = self._verdicts.get(key)
-        if known is None:
-            known = _verdict(hits)
-            if len(self._verdicts) < MAX_VERDICTS:
-                self._verdicts[key] = known
-        return known
+        return _verdict(self._matched(principal, operation, version))
 
     def explain(self, principal: Principal, operation: str, version: str) -> Explanation:
         """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses."""

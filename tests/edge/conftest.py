@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from gateway.edge.guard import GuardLimits, guarded
+from gateway.server import Server as UvicornServer
 
 Serve = Callable[..., Awaitable["Server"]]
 
@@ -92,20 +93,6 @@ class Server:
                 await writer.wait_closed()
 
 
-class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Start the given ASGI application behind the guard, and ``calls`` for what is not the site's."""
@@ -124,7 +111,7 @@ async def serve() -> AsyncIterator[Serve]:
                 timeout_graceful_shutdown=1,
                 timeout_keep_alive=idle,
             )
-            server = _Uvicorn(config)
+            server = UvicornServer(config)
             sock = socket.socket()
             sock.bind(("127.0.0.1", 0))
             task = asyncio.create_task(server.serve(sockets=[sock]))
