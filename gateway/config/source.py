@@ -84,7 +84,9 @@ def parse_source(data: bytes, *, name: str, folder: Path) -> Source:
         raise ConfigError([Finding(name, line, "has a YAML directive", "remove the line that begins with %")])
     reader = _Reader(name, folder)
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.composer.warn_double_anchors = False  # An anchor is refused below, used once or twice.
+        root = yaml.compose(text)
         value = None if root is None else reader.convert(root, ())
     except (YAMLError, RecursionError, OverflowError, ValueError) as error:
         raise ConfigError([*reader.findings, _unreadable(name, text, error)]) from error

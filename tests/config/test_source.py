@@ -283,6 +283,7 @@ YAML_LIKE = st.lists(
 )  # fmt: skip
 
 
+@example(["&x ", ": ", "&x "])
 @given(YAML_LIKE)
 def test_anything_like_yaml_is_read_or_refused(parts: list[str]) -> None:
     try:
