@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from gateway.approvals.file import Approvals, read_approvals
 from gateway.config.gateway import Gateway
 from gateway.config.routes import OperationBase, ResourceBase, route_file
 from gateway.config.source import Source, literal_secrets, read_source, validate
@@ -66,6 +67,7 @@ class Deployment:
     resources: tuple[Resource, ...]
     policy: PolicyFile
     model_text: str
+    approvals: Approvals
     satellites: Satellites
     tables: Mapping[str, Table]
     functions: Functions
@@ -93,6 +95,7 @@ def read_deployment(path: Path) -> Deployment:
     resources = _resources(folder, shown.routes, findings)
     policy = findings.attempt(_policy, folder, shown.policies)
     model = findings.attempt(_model, folder, shown.policies)
+    approvals = findings.attempt(_approvals, folder, shown.policies)
     satellites = findings.attempt(
         read_satellites,
         folder / shown.policies / "satellites.yaml",
@@ -106,10 +109,10 @@ def read_deployment(path: Path) -> Deployment:
     shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
     functions = findings.attempt(load_functions, scripts, names=shown_scripts)
     findings.raise_if_any()
-    if not (source and gateway and policy and model and satellites is not None and functions is not None):
+    if not (source and gateway and policy and model and approvals and satellites is not None and functions is not None):
         raise AssertionError("a part is missing without a finding")
-    warnings = tuple(literal_secrets(source, gateway))
-    return Deployment(folder, source, gateway, resources, policy, model, satellites, tables, functions, warnings)
+    warnings = (*literal_secrets(source, gateway), *satellites.warnings)
+    return Deployment(folder, source, gateway, resources, policy, model, approvals, satellites, tables, functions, warnings)
 
 
 def _resources(folder: Path, name: str, findings: Findings) -> tuple[Resource, ...]:
@@ -151,6 +154,13 @@ def _policy(folder: Path, name: str) -> PolicyFile:
 def _model(folder: Path, name: str) -> str:
     shown = f"{name}/model.conf"
     return read_model(shown, _read(folder / shown, shown))
+
+
+def _approvals(folder: Path, name: str) -> Approvals:
+    """The approval rules; a deployment without the file has none."""
+    shown = f"{name}/approvals.yaml"
+    path = folder / shown
+    return read_approvals(read_source(path, name=shown)) if path.exists() else Approvals(Source(shown, {}, {}, {}), {})
 
 
 def _read(path: Path, shown: str) -> bytes:

@@ -1,9 +1,9 @@
 """Every way a call can end badly, one class per outcome.
 
     Problem
-    ├── client    BadRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
-    │             RequestTimeout 408 · BodyTooLarge 413 · UnsupportedMediaType 415 · Unprocessable 422
-    │             TooManyRequests 429 · HeadersTooLarge 431
+    ├── client    BadRequest 400 (KeyMissing) · Unauthenticated 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
+    │             RequestTimeout 408 · Conflict 409 (KeyInUse) · PreconditionFailed 412 · BodyTooLarge 413
+    │             UnsupportedMediaType 415 · Unprocessable 422 (KeyReused) · TooManyRequests 429 · HeadersTooLarge 431
     ├── gateway   Internal 500 · Overloaded 503
     └── upstream  Unreachable 503 · UpstreamTimeout 504 · BadAnswer 502
                   Refused 422 (RefusedInvalid 400, RefusedMissing 404, RefusedConflict 409)   what the ERP declared
@@ -94,6 +94,10 @@ class BadRequest(ClientProblem):
     status, slug, title = 400, "bad-request", "The request cannot be read"
 
 
+class KeyMissing(BadRequest):
+    slug, title = "idempotency-key-missing", "This operation needs an Idempotency-Key"
+
+
 class Unauthenticated(ClientProblem):
     status, slug, title = 401, "unauthenticated", "A valid credential is needed"
 
@@ -114,6 +118,20 @@ class RequestTimeout(ClientProblem):
     status, slug, title, retryable = 408, "request-timeout", "The request took too long to arrive", True
 
 
+class Conflict(ClientProblem):
+    """What is asked for does not go with the state things are in."""
+
+    status, slug, title = 409, "conflict", "The state of the document does not allow this"
+
+
+class KeyInUse(Conflict):
+    slug, title, retryable = "idempotency-key-in-use", "A call with this key is still on its way", True
+
+
+class PreconditionFailed(ClientProblem):
+    status, slug, title = 412, "precondition-failed", "The document has changed since it was read"
+
+
 class BodyTooLarge(ClientProblem):
     status, slug, title = 413, "body-too-large", "The request body is too large"
 
@@ -126,6 +144,10 @@ class Unprocessable(ClientProblem):
     """The body was read and does not fit the contract; ``errors`` says where."""
 
     status, slug, title = 422, "unprocessable", "The request does not fit the contract"
+
+
+class KeyReused(Unprocessable):
+    slug, title = "idempotency-key-reused", "This key was used for another request"
 
 
 class TooManyRequests(ClientProblem):
@@ -155,6 +177,7 @@ class UpstreamProblem(Problem):
 
     :param sent: whether any byte of the request may have reached the upstream. A write that was sent and got no answer has
         an unknown outcome; a write that was not sent certainly did not happen.
+    :ivar answered: the HTTP status the upstream answered with, where it did.
     :ivar outcome_unknown: set by whoever knows that this was a write and that it may have been booked.
     """
 
@@ -171,6 +194,7 @@ class UpstreamProblem(Problem):
     ) -> None:
         super().__init__(detail, errors=errors, headers=headers, extensions=extensions)
         self.sent = sent
+        self.answered: int | None = None
         self.outcome_unknown = False
 
     def document(self, instance: str = "") -> dict[str, object]:

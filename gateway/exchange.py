@@ -41,6 +41,19 @@ class Body(Protocol):
 
 
 @dataclass(slots=True, frozen=True)
+class Whole:
+    """Implements ``Body`` for one that is here already."""
+
+    content: bytes
+
+    async def read(self) -> bytes:
+        return self.content
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+
+@dataclass(slots=True, frozen=True)
 class Principal:
     """Who is calling, as proved by a credential and by nothing else.
 
@@ -107,6 +120,7 @@ class Exchange:
     :param params: path parameters, percent-decoded.
     :param trace: W3C ``traceparent`` for the next hop.
     :param value: the request as a JSON value once a stage has read it, else ``ABSENT``.
+    :param content: the request body as it came, where a stage has read it whole.
     :param outgoing: what will be sent to the upstream, once prepared.
     :param headers: response headers that every outcome gets, a problem too.
     :param notes: facts for the access log; no payload, no secret.
@@ -120,6 +134,7 @@ class Exchange:
     trace: bytes = b""
     principal: Principal | None = None
     value: object = ABSENT
+    content: bytes = b""
     outgoing: Outgoing | None = None
     headers: Headers = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)

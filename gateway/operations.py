@@ -9,7 +9,6 @@ import difflib
 import re
 from collections.abc import Iterable
 from functools import partial
-from typing import Literal
 from urllib.parse import urlsplit
 
 from gateway.config.gateway import Upstream
@@ -24,14 +23,14 @@ from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
 from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolve
 from gateway.protocols.soap import Operation as SoapEntry
+from gateway.sending import Probe
+from gateway.stages.prepare import Reads
 from gateway.upstreams.coerce import coercer
 from gateway.upstreams.headers import DEFAULT_FORWARD, protected
 from gateway.upstreams.rest import PassThrough, RestOperation, Target
 from gateway.upstreams.soap import SoapOperation, request_headers
 from gateway.upstreams.stores import Clients, Contracts
 from gateway.upstreams.table import Table
-
-Reads = Literal["json", "parameters", "nothing"]
 
 _CALL = re.compile(r"([A-Z]+) (/\S*)")
 
@@ -110,6 +109,27 @@ class Operations:
             return self._soap(name, resource, place, config)
         return self._rest(name, resource, place, config)
 
+    def probe(self, resource: Resource, place: Place, config: OperationBase) -> Probe | None:
+        """How a write whose answer was lost is looked for. Raises ``ConfigError``."""
+        section = config.probe
+        if section is None:
+            return None
+        asked = OperationBase(
+            get="/probe",
+            upstream=config.upstream,
+            call=section.call,
+            request=section.request,
+            answer=section.answer or config.answer or config.mapping,
+            faults=section.faults,
+        )
+        place = (*place, "probe")
+        name = config.upstream or resource.model.upstream or ""
+        if self._deployment.gateway.upstreams[name].wsdl is not None:
+            call, _ = self._soap(name, resource, place, asked)
+        else:
+            call, _ = self._rest(name, resource, place, asked, stream=False)
+        return Probe(call, section.by)
+
     # --- SOAP --------------------------------------------------------------------------------------------------------
 
     def _soap(self, name: str, resource: Resource, place: Place, config: OperationBase) -> tuple[Operation, Reads]:
@@ -141,7 +161,9 @@ class Operations:
 
     # --- REST --------------------------------------------------------------------------------------------------------
 
-    def _rest(self, name: str, resource: Resource, place: Place, config: OperationBase) -> tuple[Operation, Reads]:
+    def _rest(
+        self, name: str, resource: Resource, place: Place, config: OperationBase, *, stream: bool = True
+    ) -> tuple[Operation, Reads]:
         upstream = self._deployment.gateway.upstreams[name]
         match = _CALL.fullmatch(config.call)
         if match is None or match[1].lower() not in METHODS:
@@ -152,10 +174,11 @@ class Operations:
         table = self._table(resource, place, config, None, None)
         secrets = tuple(_secret_headers(upstream))
         safe = method == "GET"
-        if table.request is None and table.answer is None:
+        if stream and table.request is None and table.answer is None:
             self._check_parameters(resource, place, config, target)
             forward = DEFAULT_FORWARD | {header.lower().encode() for header in upstream.forward}
-            return PassThrough(client, method, target, config.timeout, safe, forward, secrets), "nothing"
+            passed: Reads = "bytes" if config.recorded else "nothing"
+            return PassThrough(client, method, target, config.timeout, safe, forward, secrets), passed
         reads = _reads(config)
         return RestOperation(client, method, target, table, config.success, config.timeout, safe, secrets), reads
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from gateway.config.gateway import Gateway
-from gateway.config.source import read_source, validate
+from gateway.config.source import Source, read_source, validate
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.redis import RedisCounters
+from gateway.documents.keys import audit_key
+from gateway.documents.ledger import Ledger, open_ledger
+from gateway.documents.schema import UnknownSchema
+from gateway.documents.stores import located, open_store
+from gateway.errors import ConfigError
 from gateway.identity.fetch import KeyFetcher
 from gateway.identity.jwks import KeyStore
 from gateway.ports import Counters
@@ -30,20 +37,40 @@ class SystemClock:
 @asynccontextmanager
 async def open_stores(path: Path, *, access_log: bool = True) -> AsyncIterator[Stores]:
     """The stores of the deployment at ``path``. Raises ``ConfigError`` when ``gateway.yaml`` cannot be used at all."""
-    gateway = validate(read_source(path, name=path.name), Gateway)
+    source = read_source(path, name=path.name)
+    gateway = validate(source, Gateway)
     clock = SystemClock()
     telemetry = Telemetry(sys.stdout.buffer if access_log else None)
     fetcher = KeyFetcher(path.parent)
     counters = open_counters(gateway, clock, telemetry)
-    stores = Stores(clock, telemetry, counters, Clients(), Contracts(), KeyStore(fetcher, clock))
-    try:
-        yield stores
-    finally:
-        await stores.clients.aclose()
-        await counters.aclose()
-        await stores.keys.aclose()
-        await fetcher.aclose()
-        telemetry.log.flush()
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(_ledger(gateway, source, path.parent, clock))
+        stores = Stores(clock, telemetry, counters, Clients(), Contracts(), KeyStore(fetcher, clock), ledger)
+        try:
+            yield stores
+        finally:
+            await stores.clients.aclose()
+            await counters.aclose()
+            await stores.keys.aclose()
+            await fetcher.aclose()
+            telemetry.log.flush()
+
+
+@asynccontextmanager
+async def _ledger(gateway: Gateway, source: Source, folder: Path, clock: SystemClock) -> AsyncIterator[Ledger]:
+    """The ledger, or a finding that says why there is none."""
+    key = audit_key(gateway.ledger, source, folder)
+    async with AsyncExitStack() as stack:
+        try:
+            ledger = await stack.enter_async_context(open_ledger(located(gateway.ledger.url, folder), key, clock))
+        except UnknownSchema as error:
+            raise ConfigError(
+                [source.finding(("ledger", "url"), str(error), "start the version that wrote it, or a newer one")]
+            ) from error
+        except (SQLAlchemyError, OSError) as error:
+            what = f"the ledger cannot be opened ({type(error).__name__})"
+            raise ConfigError([source.finding(("ledger", "url"), what, "start the database, or correct the URL")]) from error
+        yield ledger
 
 
 def open_counters(gateway: Gateway, clock: SystemClock, telemetry: Telemetry) -> Counters:
@@ -60,4 +87,14 @@ def check_stores(path: Path) -> Stores:
     """Stores for looking at a deployment without serving it: nothing is opened, nothing connects."""
     clock = SystemClock()
     fetcher = KeyFetcher(path.parent)
-    return Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), KeyStore(fetcher, clock), writable=False)
+    keys = KeyStore(fetcher, clock)
+    return Stores(
+        clock,
+        Telemetry(),
+        MemoryCounters(clock),
+        Clients(),
+        Contracts(),
+        keys,
+        Ledger(open_store("sqlite:///unopened"), b"", clock),
+        writable=False,
+    )

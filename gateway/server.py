@@ -22,7 +22,6 @@ import uvloop
 
 from gateway.config.gateway import Gateway
 from gateway.config.values import Address
-from gateway.console.app import console
 from gateway.edge.app import Edge
 from gateway.edge.guard import GuardLimits, guarded
 from gateway.edge.oauth import oauth_routes
@@ -32,10 +31,11 @@ from gateway.live import Live
 from gateway.reload import watch
 from gateway.runtime import open_stores
 from gateway.telemetry import AccessLog
+from gateway.worker.assembly import worker
 
 log = structlog.get_logger()
 
-Part = Literal["edge", "console"]
+Part = Literal["edge", "console", "worker"]
 FLUSH_SECONDS = 0.5
 
 
@@ -76,6 +76,8 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
             running = [tasks.create_task(server.serve(sockets=[sock])) for server, sock in servers.values()]
             tasks.create_task(watch(live, stop))
             tasks.create_task(_flush(stores.telemetry.log, stop))
+            if only in (None, "worker"):
+                tasks.create_task(worker(live).run(stop))
             for server, _ in servers.values():
                 await server.listening.wait()
             addresses = {name: url(sock) for name, (_, sock) in servers.items()}
@@ -115,7 +117,9 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
         )
         servers["edge"] = (Server(config), bind(edge.listen, shared=edge.processes > 1))
     if only in (None, "console"):
-        config = _config(console(live, live.stores.telemetry), timeout_graceful_shutdown=5)
+        from starlette.applications import Starlette
+
+        config = _config(Starlette(), timeout_graceful_shutdown=5)
         servers["console"] = (Server(config), bind(gateway.console.listen))
     return servers
 

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from functools import partial
+from typing import NoReturn
 
+from gateway.approvals.check import check_eligible, check_operations
+from gateway.approvals.facts import Facts
+from gateway.approvals.file import Approvals
 from gateway.config.gateway import EdgeLimits
 from gateway.config.routes import OperationBase
 from gateway.config.source import Place, Source
 from gateway.deployment import Deployment, Findings, Resource
+from gateway.documents.ledger import Ledger
+from gateway.documents.records import Terms
 from gateway.errors import ConfigError, FaultClient, Finding, Problem, Refused, UpstreamProblem
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import Exchange, Principal, Reply
+from gateway.holding import Asking
 from gateway.identity.authenticator import HeaderAuthenticator
 from gateway.identity.issuer import TokenIssuer
 from gateway.identity.jwks import KeyStore
@@ -25,17 +32,22 @@ from gateway.identity.satellites import Satellites
 from gateway.identity.signing import signing_keys
 from gateway.identity.tokens import TokenVerifier, external_issuer
 from gateway.operations import Operations
+from gateway.people import PERMISSIONS
 from gateway.pipeline import Handler, Stage, StageConfig, compose
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
+from gateway.policy.roles import members_of
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import Route, RouteClash, Router
+from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
+from gateway.stages.follow import FOLLOWED, Follow
 from gateway.stages.identify import Identify
 from gateway.stages.limit import Limit as LimitStage
 from gateway.stages.observe import Observe
-from gateway.stages.prepare import Prepare
+from gateway.stages.prepare import Prepare, Reads
+from gateway.stages.record import Initiator, Record
 from gateway.telemetry import Telemetry
 from gateway.upstreams.stores import Clients, Contracts
 
@@ -54,6 +66,7 @@ class Stores:
     clients: Clients
     contracts: Contracts
     keys: KeyStore
+    ledger: Ledger
     writable: bool = True
 
 
@@ -78,6 +91,7 @@ class Snapshot:
 
     router: Router
     routes: tuple[Route, ...]
+    writings: Mapping[tuple[str, str], Writing]
     runtime: SnapshotRuntime
     deployment: Deployment
     digest: str
@@ -86,6 +100,22 @@ class Snapshot:
     issuer: TokenIssuer | None
     warnings: tuple[Finding, ...] = ()
     loaded_at: float = field(default_factory=time.time)
+
+    @property
+    def policy(self) -> PolicyIndex:
+        return self.runtime.policy
+
+    @property
+    def approvals(self) -> Approvals:
+        return self.deployment.approvals
+
+    def writing_of(self, operation: str, version: str) -> Writing | None:
+        """How documents of an operation are sent now."""
+        return self.writings.get((operation, version))
+
+    def terms_of(self, operation: str, version: str) -> Terms:
+        writing = self.writings.get((operation, version))
+        return writing.terms if writing is not None else Terms()
 
     @property
     def limits(self) -> EdgeLimits:
@@ -126,16 +156,18 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
     if policy is not None:
         _check_policy(policy, entries, findings)
+        _check_approvals(deployment, policy, entries, findings)
     findings.raise_if_any()
     if policy is None or identity is None:
         raise AssertionError("a part is missing without a finding")
     authenticator, issuer = identity
     runtime = SnapshotRuntime(stores.telemetry, authenticator, policy, stores.counters, deployment.satellites)
-    depth = deployment.gateway.edge.limits.json_depth
-    routes = tuple(_route(entry, version, runtime, depth) for entry in entries for version in entry.versions)
+    compiler = Compiler(deployment, stores, runtime)
+    routes = tuple(compiler.route(entry, version) for entry in entries for version in entry.versions)
     return Snapshot(
-        router=_router(routes, entries),
+        router=_router((*routes, *compiler.follow()), entries),
         routes=routes,
+        writings=compiler.writings,
         runtime=runtime,
         deployment=deployment,
         digest=_digest(deployment),
@@ -193,7 +225,9 @@ class Entry:
     config: OperationBase
     versions: tuple[str, ...]
     call: Operation
-    reads: Literal["json", "parameters", "nothing"]
+    reads: Reads
+    probe: Probe | None
+    target: str
 
 
 def _entries(resource: Resource, operations: Operations, findings: Findings) -> Iterator[Entry]:
@@ -202,13 +236,15 @@ def _entries(resource: Resource, operations: Operations, findings: Findings) -> 
         built = findings.attempt(operations.build, resource, place, config)
         if built is not None:
             versions = tuple(config.versions or resource.model.versions)
-            yield Entry(f"{resource.model.resource}.{name}", resource.source, place, config, versions, *built)
+            probe = findings.attempt(operations.probe, resource, place, config)
+            target = f"{config.upstream or resource.model.upstream}:{config.call}"
+            yield Entry(f"{resource.model.resource}.{name}", resource.source, place, config, versions, *built, probe, target)
 
 
 def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
     known = {f"{entry.id}@{version}" for entry in entries for version in entry.versions}
     if not findings.errors:
-        findings.errors.extend(policy.unknown_operations(known))
+        findings.errors.extend(policy.unknown_operations(known | set(PERMISSIONS)))
     for entry in entries:
         missing = [version for version in entry.versions if not policy.mentions(entry.id, version)]
         if missing and not entry.config.public:
@@ -217,35 +253,134 @@ def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findi
             findings.errors.append(entry.source.finding(entry.place, what, remedy))
 
 
-def _route(entry: Entry, version: str, runtime: SnapshotRuntime, depth: int) -> Route:
-    configs = sorted(_stages(entry, depth), key=lambda config: config.phase)
-    config = entry.config
-    return Route(
-        operation=entry.id,
-        version=version,
-        method=config.method,
-        template=f"{API}/{version}{config.path}",
-        handler=compose([stage.build(runtime) for stage in configs], _caller(entry.call)),
-        call=entry.call,
-        status=config.success,
-        summary=config.summary or "",
-        public=config.public,
-        stages=tuple(configs),
-    )
+def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
+    approvals = deployment.approvals
+    findings.errors.extend(check_operations(approvals, {entry.id for entry in entries if entry.config.recorded}))
+    ruled = [(entry.id, version) for entry in entries if entry.id in approvals.rules for version in entry.versions]
+    callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
+    paying = {caller.tenant for caller in callers if any(policy.decide(caller, *called).allowed for called in ruled)}
+    for tenant in sorted(paying):
+        findings.errors.extend(check_eligible(approvals, partial(_people, policy, tenant)))
 
 
-def _stages(entry: Entry, depth: int) -> Iterator[StageConfig]:
-    yield Observe()
-    if not entry.config.public:
-        yield Identify()
-        yield Authorize()
-    for name in CONFIGURABLE:
-        chosen = getattr(entry.config, name)
-        if chosen is not None:
-            yield chosen
-    if getattr(entry.config, "limit", None) is None and not entry.config.public:
-        yield LimitStage()
-    yield Prepare(entry.call, entry.reads, depth)
+def _people(policy: PolicyIndex, tenant: str, role: str) -> frozenset[str]:
+    return members_of(policy, role, tenant)
+
+
+class Compiler:
+    """Turns entries into routes, and remembers how the documents of each are sent."""
+
+    def __init__(self, deployment: Deployment, stores: Stores, runtime: SnapshotRuntime) -> None:
+        self._deployment = deployment
+        self._stores = stores
+        self._runtime = runtime
+        self._depth = deployment.gateway.edge.limits.json_depth
+        self.writings: dict[tuple[str, str], Writing] = {}
+
+    def route(self, entry: Entry, version: str) -> Route:
+        configs = sorted(self._stages(entry, version), key=lambda config: config.phase)
+        config = entry.config
+        return Route(
+            operation=entry.id,
+            version=version,
+            method=config.method,
+            template=f"{API}/{version}{config.path}",
+            handler=compose([stage.build(self._runtime) for stage in configs], _caller(entry.call)),
+            call=entry.call,
+            status=config.success,
+            summary=config.summary or "",
+            public=config.public,
+            stages=tuple(configs),
+        )
+
+    def _stages(self, entry: Entry, version: str) -> Iterator[StageConfig]:
+        yield Observe()
+        if not entry.config.public:
+            yield Identify()
+            yield Authorize()
+        for name in CONFIGURABLE:
+            chosen = getattr(entry.config, name)
+            if chosen is not None:
+                yield chosen
+        if getattr(entry.config, "limit", None) is None and not entry.config.public:
+            yield LimitStage()
+        prepare = Prepare(entry.call, entry.reads, self._depth)
+        yield prepare
+        if entry.config.recorded:
+            yield self._record(entry, version, prepare)
+
+    def _record(self, entry: Entry, version: str, prepare: Prepare) -> Record:
+        config, stores = entry.config, self._stores
+        writing = self._writing(entry, version, prepare)
+        self.writings[entry.id, version] = writing
+        asking = Asking(self._deployment.approvals, entry.id)
+        return Record(writing, stores.ledger, stores.clock, asking, self._initiator(), config.idempotency, config.key)
+
+    def _writing(self, entry: Entry, version: str, prepare: Prepare) -> Writing:
+        config, deployment = entry.config, self._deployment
+        upstream = deployment.gateway.upstreams[entry.target.partition(":")[0]]
+        writes, approvals = upstream.writes, deployment.approvals
+        terms = Terms(
+            lease=(config.timeout or upstream.timeout) + 2 * MARGIN,
+            backoff=tuple(writes.retry),
+            window=writes.visible_within,
+            probes=tuple(writes.probe_again),
+            callback=any(satellite.callback for satellite in deployment.satellites),
+        )
+        return Writing(
+            operation=entry.id,
+            version=version,
+            delivery="queued" if config.delivery == "queued" else "inline",
+            target=entry.target,
+            prepare=compose([prepare.build(self._runtime)], _prepared),
+            call=entry.call,
+            terms=terms,
+            not_booked=frozenset(writes.not_booked),
+            probe=entry.probe,
+            reference=split(config.reference),
+            operation_id=split(config.operation_id) if config.operation_id else None,
+            rule=approvals.rules.get(entry.id),
+        )
+
+    def _initiator(self) -> Initiator:
+        """Who asked: a person by their own token, or whom a satellite that vouches names. Anybody else who is named may not
+        approve, and proves nothing."""
+        satellites = self._deployment.satellites
+
+        def initiator(exchange: Exchange, facts: Facts) -> tuple[str | None, tuple[str, ...]]:
+            named = (facts.initiator,) if facts.initiator else ()
+            subject = exchange.principal.subject if exchange.principal else ""
+            satellite = satellites.get(subject)
+            if satellite is None:
+                return subject or None, named
+            return (facts.initiator, ()) if satellite.vouches_for_initiator else (None, named)
+
+        return initiator
+
+    def follow(self) -> Iterator[Route]:
+        """The routes by which satellites follow their documents."""
+        follow = Follow(
+            self._stores.ledger,
+            self._stores.clock,
+            self._runtime.policy,
+            lambda operation, version: self.writings.get((operation, version)),
+            self._deployment.approvals,
+            self._initiator(),
+        )
+        configs: tuple[StageConfig, ...] = (Observe(), Identify(), LimitStage())
+        stages = [config.build(self._runtime) for config in configs]
+        for name, method, handler in (
+            ("get", "GET", follow.get),
+            ("recall", "DELETE", follow.recall),
+            ("revise", "PUT", follow.revise),
+        ):
+            chain = compose(stages, handler)
+            template = f"{API}/documents/{{id}}"
+            yield Route(f"documents.{name}", "", method, template, chain, FOLLOWED, 200, stages=configs)
+
+
+async def _prepared(exchange: Exchange) -> Reply:
+    return Reply(204)
 
 
 def _caller(call: Operation) -> Handler:

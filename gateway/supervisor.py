@@ -1,4 +1,4 @@
-"""Several edge processes on one port, and the console: started, replaced when they die, drained one by one.
+"""Several edge processes on one port, the console and the worker: started, replaced when they die, drained one by one.
 
 Each child binds the edge's port for itself (SO_REUSEPORT), so the kernel spreads connections and a child that drains simply stops
 accepting. uvicorn's own workers dropped calls on SIGTERM when there were two; these do not.
@@ -57,14 +57,14 @@ class Child:
 
 
 def supervise(config: Path, processes: int, log_level: str) -> None:
-    """Run ``processes`` edge processes and one console until SIGTERM or SIGINT."""
+    """Run ``processes`` edge processes, one console and one worker until SIGTERM or SIGINT."""
     asyncio.run(_supervise(config, processes, log_level))
 
 
 async def _supervise(config: Path, processes: int, log_level: str) -> None:
     base = ["-m", "gateway.cli", "serve", "--config", str(config), "--log-level", log_level, "--only"]
     children = [Child(f"edge-{number}", [*base, "edge"]) for number in range(1, processes + 1)]
-    children.append(Child("console", [*base, "console"]))
+    children += [Child(part, [*base, part]) for part in ("console", "worker")]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

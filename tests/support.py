@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,8 +131,10 @@ class GatewayProcess:
         return self.tokens[client]
 
     def call(self, client: str | None, method: str, path: str, **request: Any) -> httpx.Response:
-        """One call as a satellite, over a connection of its own."""
+        """One call as a satellite, over a connection of its own. A post has an idempotency key of its own unless one is given."""
         headers = dict(request.pop("headers", {}))
+        if method == "POST":
+            headers.setdefault("idempotency-key", uuid.uuid4().hex)
         if client:
             headers["authorization"] = f"Bearer {self.token(client)}"
         return httpx.request(method, self.url + path, headers=headers, timeout=30, **request)
@@ -186,3 +191,64 @@ class RedisServer:
         with socket.create_connection(("127.0.0.1", self.port)) as connection, connection.makefile("rb") as answer:
             connection.sendall(b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)]))
             return answer.readline()
+
+
+def postgres_programs() -> Path | None:
+    """The folder of PostgreSQL's programs, those of the newest version; Debian keeps them out of PATH."""
+    found = shutil.which("initdb")
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    program = packaged[-1] if packaged else Path(found).resolve() if found else None
+    return program and program.parent
+
+
+@dataclass
+class PostgresServer:
+    """One PostgreSQL server on a free loopback port, with fsync on, in a folder of its own. Under root, whom it refuses, it runs
+    as another user."""
+
+    programs: Path
+    port: int = field(default_factory=free_port)
+
+    def start(self) -> PostgresServer:
+        self.folder = Path(tempfile.mkdtemp(prefix="erp-gateway-postgres-"))
+        self.account: dict[str, Any] = {}
+        if os.getuid() == 0:
+            entry = next((entry for entry in pwd.getpwall() if entry.pw_name == "postgres"), pwd.getpwnam("nobody"))
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+            self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C")
+        self.resume()
+        return self
+
+    def resume(self) -> None:
+        """Start it, again after ``kill`` on the same port and data; return when it answers."""
+        settings = ("listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.folder}", "fsync=on")
+        options = " ".join(f"-c {setting}" for setting in settings)
+        self._run("pg_ctl", "start", "--wait", f"--log={self.folder}/log", f"--options={options}")
+
+    def kill(self) -> None:
+        """Stop at once, as a power cut would."""
+        self._run("pg_ctl", "stop", "--mode=immediate")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "--mode=fast")
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [self.programs / program, *arguments, f"--pgdata={self.folder}/data"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **self.account)
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """One statement as the superuser, outside a transaction. Returns its rows, a tab between columns."""
+        command = [self.programs / "psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url(database)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text of a file; the text must be there."""
+    text = path.read_text("utf-8")
+    assert old in text, f"{path.name} has no {old!r}"
+    path.write_text(text.replace(old, new), "utf-8")

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from gateway import errors
+from gateway.approvals.file import ApprovalsFile, CalendarEntry, Escalate, Rule
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
@@ -153,6 +154,10 @@ REGIONS: dict[str, Callable[[], str]] = {
     "upstream": lambda: options(Upstream),
     "resource": lambda: options(RESOURCE),
     "operation": lambda: options(OPERATION),
+    "approvals": lambda: options(ApprovalsFile),
+    "approvals-rule": lambda: options(Rule),
+    "approvals-escalate": lambda: options(Escalate),
+    "approvals-calendar": lambda: options(CalendarEntry),
     **{f"stage-{name}": lambda kind=kind: stage(kind) for name, kind in CONFIGURABLE.items()},  # type: ignore[misc]
     "problems": problems,
     "commands": commands,

@@ -1,9 +1,19 @@
 #!/bin/sh
 # Have the named servers' programs on this machine, or say in one line what to install. Nothing is started here.
 set -eu
+
+# Debian keeps PostgreSQL's programs out of PATH, one folder a version.
+have() {
+    if [ "$1" = postgresql ]; then
+        command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+    else
+        command -v "$1" >/dev/null
+    fi
+}
+
 missing=
 for package in "$@"; do
-    command -v "$package" >/dev/null || missing="$missing $package"
+    have "$package" || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

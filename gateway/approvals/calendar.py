@@ -1,8 +1,8 @@
 """Business time: how much of it lies between two moments, on working days within hours.
 
-A day's hours are local wall-clock times turned into moments one day at a time, so that a change of the clocks makes that day shorter
-or longer and nothing else. Public holidays, and working weekends where a country has them, come from the library ``holidays``.
-The work is bounded whatever is asked: no deadline lies more than ten years away.
+A day's hours are local wall-clock times, turned into moments one day at a time, so that a change of the clocks makes that day
+shorter or longer and nothing else. Public holidays, and working weekends where a country has them, come from the library
+``holidays``. The work is bounded whatever is asked: no deadline lies more than ten years away.
 """
 
 from __future__ import annotations

@@ -19,19 +19,19 @@ def check_eligible(approvals: Approvals, members_of: Callable[[str], Collection[
     return [finding for name, rule in approvals.rules.items() for finding in _eligible(approvals, name, rule, members_of)]
 
 
-def _eligible(
-    approvals: Approvals, name: str, rule: Rule, members_of: Callable[[str], Collection[str]]
-) -> Iterator[Finding]:
+def _eligible(approvals: Approvals, name: str, rule: Rule, members_of: Callable[[str], Collection[str]]) -> Iterator[Finding]:
     place = ("approvals", name)
     people = {person_key(person) for person in members_of(rule.approvers)} - {""}
     if len(people) < rule.required:
         who = f" ({', '.join(sorted(people))})" if people else ""
-        what = f"'{name}' needs {rule.required} different approvers and {len(people)} can approve with the role '{rule.approvers}'{who}"
+        what = f"'{name}' needs {rule.required} approvers, and the role '{rule.approvers}' has {len(people)}{who}"
         remedy = f"give the role to {rule.required - len(people)} more in policy.csv, or name another role"
         yield approvals.source.finding((*place, "approvers"), what, remedy)
     if rule.escalate is not None and not any(map(person_key, members_of(rule.escalate.to))):
         what = f"'{name}' escalates to the role '{rule.escalate.to}', which nobody holds"
-        yield approvals.source.finding((*place, "escalate", "to"), what, "give the role to somebody in policy.csv, or name another")
+        yield approvals.source.finding(
+            (*place, "escalate", "to"), what, "give the role to somebody in policy.csv, or name another"
+        )
 
 
 def check_operations(approvals: Approvals, operations: Collection[str]) -> list[Finding]:
@@ -40,6 +40,8 @@ def check_operations(approvals: Approvals, operations: Collection[str]) -> list[
     for name in approvals.rules:
         if name not in operations:
             close = difflib.get_close_matches(name, operations, n=1)
-            remedy = f"did you mean '{close[0]}'?" if close else "name a write that has a route and is recorded, or remove the rule"
+            remedy = (
+                f"did you mean '{close[0]}'?" if close else "name a write that has a route and is recorded, or remove the rule"
+            )
             findings.append(approvals.source.finding(("approvals", name), f"no recorded write is called '{name}'", remedy))
     return findings

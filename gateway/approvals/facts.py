@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Rounded
+from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from typing import Any
 
 import rfc8785
@@ -48,8 +48,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Immutable. ``lines`` has one line for a document that is one payment; ``batch`` says whether the rule reads several.
-    ``initiator`` is what the body says: whether it counts, the caller decides."""
+    """Immutable. ``lines`` has one line for a document that is one payment; a batch has several, and ``lines_at`` says where in
+    the body they stand. ``initiator`` is what the body says: whether it counts, the caller decides."""
 
     lines: tuple[Line, ...]
     currency: str
@@ -57,7 +57,11 @@ class Facts:
     target: str
     initiator: str | None = None
     attachments: tuple[str, ...] = ()
-    batch: bool = False
+    lines_at: Path | None = None
+
+    @property
+    def batch(self) -> bool:
+        return self.lines_at is not None
 
     @property
     def amount(self) -> Decimal:
@@ -73,8 +77,8 @@ class Facts:
         return amounts
 
 
-def total(amounts: Any) -> Decimal:
-    """The exact sum of an iterable of decimals, whatever precision the thread's context has."""
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum, whatever precision the thread's context has."""
     result = Decimal(0)
     for amount in amounts:
         result = _EXACT.add(result, amount)
@@ -93,7 +97,7 @@ def facts_of(rule: Rule, value: object, target: str) -> Facts:
     if read.errors:
         summary = f"{read.errors[0].pointer or 'the body'} {read.errors[0].detail}"
         raise Unprocessable(summary if len(read.errors) == 1 else f"{len(read.errors)} fields are wrong", errors=read.errors)
-    return Facts(tuple(lines), currency, entity, target, initiator or None, attachments, rule.lines is not None)
+    return Facts(tuple(lines), currency, entity, target, initiator or None, attachments, rule.lines)
 
 
 class _Reader:
@@ -156,7 +160,7 @@ class _Reader:
         scale = CURRENCIES.get(currency)
         most = _FRACTION if scale is None else scale
         if len(text.partition(".")[2]) > most:
-            self.wrong(pointer, f"has more digits after the decimal point than {currency or 'the currency'} has, which is {most}")
+            self.wrong(pointer, f"has more digits after the decimal point than the {most} of {currency or 'any currency'}")
         elif len(text.replace(".", "")) > DIGITS:
             self.wrong(pointer, f"has more than {DIGITS} digits")
         else:
@@ -212,10 +216,14 @@ def manifest(facts: Facts, value: object, revision: int) -> dict[str, Any]:
         "attachments": list(facts.attachments),
         "payload": payload_hash(value),
     }
-    lines = [{"account": line.account, "name": line.name, "amount": format(line.amount, "f")} for line in facts.lines]
-    if not facts.batch:
-        return shown | {"payee": {"account": facts.lines[0].account, "name": facts.lines[0].name}}
-    return shown | {"lines": [line | {"line": number, "sha256": _sha256(line)} for number, line in enumerate(lines, 1)]}
+    payees = [{"account": line.account, "name": line.name} for line in facts.lines]
+    if facts.lines_at is None:
+        return shown | {"payee": payees[0]}
+    items: Any = _at(value, facts.lines_at)
+    amounts = [
+        {"amount": format(line.amount, "f"), "payload": payload_hash(item)} for line, item in zip(facts.lines, items, strict=True)
+    ]
+    return shown | {"lines": [{"payee": payee, **amount} for payee, amount in zip(payees, amounts, strict=True)]}
 
 
 def manifest_hash(manifest: Mapping[str, Any]) -> str:

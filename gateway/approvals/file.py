@@ -1,7 +1,7 @@
 """``policies/approvals.yaml`` as values: which writes wait for how many people, and for how long.
 
-The file is written by financial controllers. Whatever could make a rule weaker than it reads is an error with its line: a threshold
-that is no exact decimal, a currency that does not exist, a name given twice in two spellings, fewer than two people.
+The file is written by financial controllers. Whatever could make a rule weaker than it reads is an error with its line: a
+threshold that is no exact decimal, a currency that does not exist, a name given twice in two spellings, fewer than two people.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def _zone(text: Any) -> ZoneInfo:
 
 def _country(code: str) -> str:
     if not re.fullmatch("[A-Z]{2}", code) or code not in list_supported_countries(include_aliases=False):
-        raise wrong(f"is {code!r}, whose holidays are not known", "use a code of ISO 3166, such as CN, or list the days off in 'closed'")
+        raise wrong(
+            f"is {code!r}, whose holidays are not known", "use a code of ISO 3166, such as CN, or list the days off in 'closed'"
+        )
     return code
 
 
@@ -163,7 +165,9 @@ class Rule(Section):
     remind: Wait = Field(written("4h"), description="When those who can approve are reminded.")
     escalate: Escalate | None = Field(None, description="Who takes over, and when: `{to: cfo, after: 24h}`.")
     expires: Wait = Field(written("72h"), description="When a hold that nobody decided ends, and nothing is sent.")
-    execute_within: Wait = Field(written("24h"), description="When an approved document that was not sent must not be sent any more.")
+    execute_within: Wait = Field(
+        written("24h"), description="When an approved document that was not sent must not be sent any more."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Rule:

@@ -81,22 +81,26 @@ def _single(facts: Facts, threshold: Decimal) -> Iterator[Reason]:
 
 
 def _window(window: float, facts: Facts, siblings: Sequence[Sibling], threshold: Decimal) -> Iterator[Reason]:
-    """Each payee's account by itself: what it gets from this document and from the siblings."""
-    by_payee: dict[str, list[Sibling]] = {payee: [] for payee in facts.payees}
+    """Each payee's account by itself: what it gets from this document and from the siblings. Lines and other documents are
+    named, the account is not."""
+    payees = facts.payees
+    paid_by: dict[str, list[Sibling]] = {payee: [] for payee in payees}
     for sibling in sorted(siblings, key=lambda sibling: (sibling.at, sibling.document)):
-        if sibling.payee in by_payee:
-            by_payee[sibling.payee].append(sibling)
-    for payee, amount in facts.payees.items():
-        same = [sibling for sibling in by_payee[payee] if sibling.currency == facts.currency]
-        other = [sibling for sibling in by_payee[payee] if sibling.currency != facts.currency]
-        lines = [number for number, line in enumerate(facts.lines, 1) if line.key == payee] if facts.batch else []
-        common = {"currency": facts.currency, "hours": f"{window / 3600:g}", "lines": lines}
+        if sibling.payee in paid_by:
+            paid_by[sibling.payee].append(sibling)
+    lines: dict[str, list[int]] = {payee: [] for payee in payees}
+    for number, line in enumerate(facts.lines if facts.batch else (), 1):
+        lines[line.key].append(number)
+    for payee, amount in payees.items():
+        same = [sibling for sibling in paid_by[payee] if sibling.currency == facts.currency]
+        other = [sibling.document for sibling in paid_by[payee] if sibling.currency != facts.currency]
+        common = {"currency": facts.currency, "hours": f"{window / 3600:g}", "lines": lines[payee]}
         paid = total([amount, *(sibling.amount for sibling in same)])
         if same and paid > threshold:
-            over = {"total": _plain(paid), "threshold": _plain(threshold), "siblings": [s.document for s in same]}
-            yield Reason("window_total", common | over)
+            over = {"total": _plain(paid), "threshold": _plain(threshold)}
+            yield Reason("window_total", common | over | {"siblings": [sibling.document for sibling in same]})
         if other:
-            yield Reason("mixed_window", common | {"siblings": [s.document for s in other]})
+            yield Reason("mixed_window", common | {"siblings": other})
 
 
 def _plain(amount: Decimal) -> str:

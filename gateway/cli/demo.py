@@ -73,7 +73,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         "",
         "Try it:",
         f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | {_PICK})",
-        f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' {edge}/api/v1/payments -d '{_PAYMENT}'",
+        f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: OA-100' {edge}/api/v1/payments -d '{_PAYMENT}'",
         f'curl -s -H "Authorization: Bearer $TOKEN" {edge}/api/v1/sales-orders   # 403: oa may not',
         "",
         "Ctrl-C ends it.",

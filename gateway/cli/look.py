@@ -60,18 +60,35 @@ def _explain(snapshot: Snapshot, route: Route) -> None:
         "request table": entry.request or entry.mapping or "none",
         "answer table": entry.answer or entry.mapping or "none",
         "success status": route.status,
-        "delivery": entry.delivery,
+        "delivery": _delivery(entry),
         "body limit": f"{snapshot.limits.body} bytes, {snapshot.limits.json_depth} levels",
         "access": "public" if route.public else "by policy",
     }
+    writing = snapshot.writing_of(route.operation, route.version)
+    if writing is not None:
+        terms, rule = writing.terms, writing.rule
+        settings |= {
+            "idempotency": f"the field {entry.key}" if entry.key else f"Idempotency-Key, {entry.idempotency}",
+            "operation id": f"X-Operation-Id{f' and the field {entry.operation_id}' if entry.operation_id else ''}",
+            "not booked": f"connection refused, any 4xx{''.join(f', {status}' for status in sorted(writing.not_booked))}",
+            "retries": f"after {', '.join(f'{wait:g}s' for wait in terms.backoff) or 'none'}" if writing.rule or writing.delivery == "queued" else "the satellite's",
+            "probe": f"{entry.probe.call}, {terms.window:g}s after the answer was lost" if entry.probe else "none: two operators decide",
+            "approval": f"{rule.required} of {rule.approvers}" if rule else "none",
+        }
     for name, value in settings.items():
         out.print(f"  {name:<15} {value}", highlight=False)
+
+
+def _delivery(entry: OperationBase) -> str:
+    if entry.delivery is not None:
+        return entry.delivery
+    return "inline" if entry.recorded else "direct"
 
 
 def _settings(stage: object) -> str:
     if not dataclasses.is_dataclass(stage):
         return ""
-    shown = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.name != "operation"}
+    shown = {f.name: getattr(stage, f.name) for f in dataclasses.fields(stage) if f.repr and f.name != "operation"}
     chosen = [f"{name}={value}" for name, value in shown.items() if value is not None]
     return f"  ({', '.join(chosen)})" if chosen else ""
 

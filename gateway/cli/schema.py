@@ -9,6 +9,7 @@ import orjson
 import typer
 from pydantic import BaseModel
 
+from gateway.approvals.file import ApprovalsFile
 from gateway.config.gateway import Gateway
 from gateway.config.routes import route_file
 from gateway.identity.satellites import SatellitesFile
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     routes = "routes"
     transformers = "transformers"
     satellites = "satellites"
+    approvals = "approvals"
 
 
 def model(kind: Kind) -> type[BaseModel]:
@@ -30,6 +32,7 @@ def model(kind: Kind) -> type[BaseModel]:
         Kind.routes: route_file(CONFIGURABLE),
         Kind.transformers: TableFile,
         Kind.satellites: SatellitesFile,
+        Kind.approvals: ApprovalsFile,
     }
     return models[kind]
 
@@ -43,6 +46,8 @@ def text(kind: Kind) -> str:
     return orjson.dumps(document(kind), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def schema(kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers or satellites.")]) -> None:
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites or approvals.")],
+) -> None:
     """Print the JSON Schema of a kind of file; editors use it through a yaml-language-server line."""
     print(text(kind), end="")

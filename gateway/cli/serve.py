@@ -25,16 +25,16 @@ class LogLevel(StrEnum):
 
 def serve(
     config: ConfigPath = DEFAULT,
-    only: Annotated[str | None, typer.Option(help="Run one part in this process: edge or console.")] = None,
+    only: Annotated[str | None, typer.Option(help="Run one part in this process: edge, console or worker.")] = None,
     log_level: Annotated[LogLevel, typer.Option(help="The least important events to log.")] = LogLevel.info,
 ) -> None:
     """Serve the deployment until SIGTERM. SIGHUP, or a changed file, reloads it without dropping a call."""
     part: Part | None
     match only:
-        case None | "edge" | "console":
+        case None | "edge" | "console" | "worker":
             part = only
         case _:
-            raise typer.BadParameter("use edge or console", param_hint="--only")
+            raise typer.BadParameter("use edge, console or worker", param_hint="--only")
     configure_logging(log_level)
     processes = validate(read_source(config, name=config.name), Gateway).edge.processes
     if part is None and processes > 1:

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from gateway.config.console import Console
 from gateway.config.identity import Identity
+from gateway.config.messages import Messages
 from gateway.config.values import Bytes, Listen, Seconds, Section, written, wrong
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -79,21 +81,24 @@ class Edge(Section):
     limits: EdgeLimits = EdgeLimits()
 
 
-class Console(Section):
-    """The internal port: health, metrics. Never give it to the outside."""
-
-    listen: Listen = Field(written("127.0.0.1:8081"), description="Address and port.")
-
-
 class Ledger(Section):
     """The database that holds business truth."""
 
     url: str = Field("sqlite:///var/ledger.db", description="sqlite:///path or postgresql://user@host/name.")
+    audit_key: SecretStr | None = Field(None, description="Secret that seals the audit entries, 32 characters or more.")
+    audit_key_file: str = Field(
+        "var/audit.key", min_length=1, description="Or the file that holds it, made when it is not there."
+    )
+    anchors: str = Field(
+        "var/anchors.jsonl", min_length=1, description="File for the anchors of the audit chain; best on another machine's disk."
+    )
 
     @model_validator(mode="after")
     def _known_store(self) -> Ledger:
         if self.url.partition(":")[0] not in ("sqlite", "postgresql"):
             raise wrong(f"has the URL {self.url!r}", "use sqlite:///path or postgresql://user@host/name")
+        if self.audit_key is not None and "audit_key_file" in self.model_fields_set:
+            raise wrong("has two audit keys", "give 'audit_key: ${file:path}' or 'audit_key_file: path', not both")
         return self
 
 
@@ -107,6 +112,25 @@ class Counters(Section):
         if self.url.partition(":")[0] not in ("memory", "redis", "rediss", "unix"):
             raise wrong(f"has the URL {self.url!r}", "use memory: or redis://host:port/db")
         return self
+
+
+class Writes(Section):
+    """What the gateway may assume about writes to this upstream, and how it goes on when one fails."""
+
+    not_booked: list[Annotated[int, Field(ge=500, le=599)]] = Field(
+        [], description="5xx answers that mean: certainly not booked. Any other 5xx leaves the outcome unknown."
+    )
+    visible_within: Seconds = Field(
+        written("5s"), description="A booking whose answer was lost can be found by a probe after this time, if it exists."
+    )
+    retry: list[Seconds] = Field(
+        [written(text) for text in ("2s", "10s", "1m", "5m", "15m", "1h")],
+        description="Waits before a write that was certainly not booked is sent again; after the last it is dead.",
+    )
+    probe_again: list[Seconds] = Field(
+        [written(text) for text in ("5s", "30s", "2m", "10m")],
+        description="Waits before a probe that said nothing is made again; after the last, two operators decide.",
+    )
 
 
 class Upstream(Section):
@@ -126,6 +150,7 @@ class Upstream(Section):
     headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, credentials among them.")
     forward: list[FieldName] = Field([], description="Request headers passed on beside the usual ones.")
     ca_file: str | None = Field(None, description="PEM file with the authorities to trust for https.")
+    writes: Writes = Writes()
 
     @model_validator(mode="after")
     def _reachable(self) -> Upstream:
@@ -143,6 +168,7 @@ class Gateway(Section):
     ledger: Ledger = Ledger()
     counters: Counters = Counters()
     identity: Identity = Identity()
+    messages: Messages = Messages()
     upstreams: Annotated[dict[str, Upstream], Field(min_length=1, description="The systems behind the gateway, by name.")]
     routes: str = Field("routes", description="Folder of route files.")
     policies: str = Field("policies", description="Folder of policy files.")
@@ -150,7 +176,7 @@ class Gateway(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Gateway:
-        if self.demo and not self.edge.listen.loopback:
+        if self.demo and not (self.edge.listen.loopback and self.console.listen.loopback):
             raise wrong("says demo: true on a listener others can reach", "listen on 127.0.0.1, or remove 'demo: true'")
         if self.edge.processes > 1 and self.counters.url.startswith("memory"):
             raise wrong(

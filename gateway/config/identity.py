@@ -48,7 +48,7 @@ def is_url(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
-def _safe_url(text: str) -> str:
+def safe_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -64,11 +64,11 @@ def _safe_url(text: str) -> str:
 def _key_place(text: str) -> str:
     if not text:
         raise wrong("is empty", "write the https:// URL of the key set, or the path of a file")
-    return _safe_url(text) if is_url(text) else text
+    return safe_url(text) if is_url(text) else text
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(_safe_url(text))
+    parts = urlsplit(safe_url(text))
     if parts.path or parts.query or parts.fragment:
         raise wrong(f"is {text!r}", f"write only the origin: {parts.scheme}://{parts.netloc}")
     return text
@@ -78,6 +78,15 @@ def _leeway(seconds: float) -> float:
     if seconds > MAX_LEEWAY:
         raise wrong(f"is {seconds:g} s", "allow at most 5m of clock difference, better to set the clocks")
     return seconds
+
+
+SafeUrl = Annotated[str, AfterValidator(safe_url)]
+"""An absolute URL nobody on the way can change: https, or http on this machine."""
+
+Origin = Annotated[str, AfterValidator(_origin)]
+"""The same without path, query and fragment."""
+
+Leeway = Annotated[Seconds, AfterValidator(_leeway)]
 
 
 def _lifetime(seconds: float) -> float:
@@ -107,9 +116,7 @@ class Issuer(Section):
     roles_claim: str = Field(
         "roles", min_length=1, description="The claim with the roles: a list, or names divided by spaces. `/a/b` looks inside."
     )
-    leeway: Annotated[Seconds, AfterValidator(_leeway)] = Field(
-        written("30s"), description="Allowed difference between the clocks."
-    )
+    leeway: Leeway = Field(written("30s"), description="Allowed difference between the clocks.")
 
     @model_validator(mode="after")
     def _one_tenant(self) -> Issuer:
@@ -121,7 +128,7 @@ class Issuer(Section):
 class Builtin(Section):
     """The gateway's own token endpoint, for satellites without an authorization server (RFC 6749 section 4.4)."""
 
-    issuer: Annotated[str, AfterValidator(_origin)] = Field(description="The `iss` of its tokens: the public origin, no path.")
+    issuer: Origin = Field(description="The `iss` of its tokens: the public origin, no path.")
     audience: str = Field("erp-gateway", min_length=1, description="The `aud` of its tokens.")
     key: SecretStr | None = Field(
         None, description="PEM of the signing key, P-256 or Ed25519, as `${file:path}` or `${env:NAME}`."

@@ -47,6 +47,28 @@ Versions = Annotated[list[Version], Field(min_length=1), AfterValidator(_distinc
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 
 
+def _place(path: str) -> str:
+    if not re.fullmatch(r"\$(\.[A-Za-z_][A-Za-z0-9_-]*)+", path):
+        raise wrong(f"is {path!r}", "write a path such as $.externalNumber or $.header.number")
+    return path
+
+
+ValuePath = Annotated[str, AfterValidator(_place)]
+"""Where a value stands in a body: ``$.payee.account``."""
+
+
+class ProbeSection(Section):
+    """How to ask the ERP whether it booked a write whose answer was lost."""
+
+    call: str = Field(description="SOAP operation, or GET /path of a REST upstream, that finds the booking.")
+    by: Annotated[dict[str, Literal["$operation_id"] | ValuePath], Field(min_length=1)] = Field(
+        description="What it is asked with: names of the probe's request, each with a path into the body, or $operation_id."
+    )
+    request: str | None = Field(None, description="Field table of the probe's request.")
+    answer: str | None = Field(None, description="Field table of its answer; best the one of the operation itself.")
+    faults: dict[str, Literal[400, 404, 409, 422]] = Field({}, description="Status of a declared fault; 404 means not booked.")
+
+
 class OperationBase(Section):
     """One operation of a resource: its REST side, and what it calls."""
 
@@ -65,7 +87,20 @@ class OperationBase(Section):
     faults: dict[str, Literal[400, 404, 409, 422]] = Field({}, description="Status of a declared fault; default 422.")
     timeout: Annotated[Seconds, Field(gt=0)] | None = Field(None, description="Deadline of the call; default: the upstream's.")
     public: bool = Field(False, description="Serve without authentication and policy.")
-    delivery: Literal["direct"] = Field("direct", description="How a write is sent: direct is within the call, unrecorded.")
+    delivery: Literal["inline", "queued", "direct"] | None = Field(
+        None,
+        description="How a write is sent: inline is recorded and sent within the call (the default of writes), queued is recorded and "
+        "sent by the worker (202), direct is not recorded. A get is always direct.",
+    )
+    idempotency: Literal["required", "optional"] = Field(
+        "optional", description="Whether a call without an Idempotency-Key is refused with 400."
+    )
+    key: ValuePath | None = Field(None, description="A natural key in the body that is used instead of an Idempotency-Key.")
+    reference: ValuePath = Field("$.number", description="Where the answer holds the ERP's number of what it booked.")
+    operation_id: ValuePath | None = Field(
+        None, description="A field of the body that is given the document's id; it travels as X-Operation-Id in any case."
+    )
+    probe: ProbeSection | None = Field(None, description="How to find out whether a write with a lost answer was booked.")
     summary: str | None = Field(None, description="One line for the API documentation.")
 
     @model_validator(mode="after")
@@ -74,6 +109,16 @@ class OperationBase(Section):
         if len(found) != 1:
             what = "has no method" if not found else f"has the methods {' and '.join(found)}"
             raise wrong(what, f"give exactly one of {', '.join(METHODS)}, with its path")
+        if self.method == "GET" and self.delivery not in (None, "direct"):
+            raise wrong(f"is a get with delivery: {self.delivery}", "remove 'delivery'; reads are not recorded")
+        if not self.recorded:
+            for key in ("probe", "key", "operation_id"):
+                if getattr(self, key) is not None:
+                    raise wrong(f"has '{key}' without being recorded", f"remove '{key}', or say delivery: inline")
+            if self.idempotency == "required":
+                raise wrong("requires an idempotency key without being recorded", "say delivery: inline or queued")
+        if self.key is not None and self.idempotency == "required":
+            raise wrong("requires an Idempotency-Key beside a natural key", "keep 'key', or 'idempotency: required'")
         if self.mapping and self.request and self.answer:
             raise wrong("has 'mapping' beside both 'request' and 'answer'", "remove 'mapping'")
         return self
@@ -86,6 +131,11 @@ class OperationBase(Section):
     def path(self) -> str:
         path: str = getattr(self, self.method.lower())
         return path
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a call becomes a document."""
+        return self.delivery != "direct" and self.method != "GET"
 
     @property
     def success(self) -> int:

@@ -1,18 +1,58 @@
-"""The internal port: health in full and metrics. It must never be reachable from where satellites are."""
+"""The internal port: where people decide, and health in full and metrics for machines. It must never be reachable from where
+satellites are."""
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.config.gateway import Gateway
+from gateway.console.documents import Documents
+from gateway.console.guard import Guard
+from gateway.console.keys import Keys
+from gateway.console.mine import Delegations, MyKeys
+from gateway.console.oidc import Caller, Provider
+from gateway.console.operations import Operations
+from gateway.console.sessions import Sessions
+from gateway.console.signin import SignIn
+from gateway.console.web import FOLDER, Web, environments
+from gateway.desk import Desk
+from gateway.documents.ledger import Ledger
+from gateway.errors import Internal, MethodNotAllowed, NotFound, Problem
 from gateway.live import Live
 from gateway.telemetry import Telemetry
 
 
-def console(live: Live, telemetry: Telemetry) -> Starlette:
-    """The console's application."""
+def console(live: Live, telemetry: Telemetry, ledger: Ledger, desk: Desk, caller: Caller) -> ASGIApp:
+    """The console's application. ``caller`` is HTTP to the OpenID provider. Its settings are those of the start."""
+    stores, gateway = live.stores, live.snapshot.deployment.gateway
+    settings = gateway.console
+    sessions = Sessions(ledger, stores.clock, idle=settings.idle, lifetime=settings.lifetime)
+    keys = Keys(ledger, sessions)
+    web = Web(settings, gateway.demo, sessions, stores.clock, desk.sections, environments())
+    provider = None if settings.sign_in is None else Provider(settings.sign_in, caller, stores.keys.key, stores.clock)
+    documents = Documents(web, desk, keys)
+    pages = (SignIn(web, provider), documents, Operations(web, desk, documents), Delegations(web, desk), MyKeys(web, keys))
+    errors = Errors(web)
+    app = Starlette(
+        routes=[
+            *machine_routes(live, telemetry),
+            Route("/", start),
+            Mount("/static", Assets(directory=FOLDER / "static")),
+            *(route for page in pages for route in page.routes()),
+        ],
+        exception_handlers={Problem: errors.problem, HTTPException: errors.http, Exception: errors.broken},
+    )
+    return Guard(app, settings.public_url, errors.answer)
+
+
+def machine_routes(live: Live, telemetry: Telemetry) -> list[Route]:
+    """What monitoring asks, without signing in."""
 
     async def alive(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -23,6 +63,51 @@ def console(live: Live, telemetry: Telemetry) -> Starlette:
     async def metrics(request: Request) -> Response:
         return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return Starlette(
-        routes=[Route("/health/live", alive), Route("/health/ready", ready), Route("/metrics", metrics)],
-    )
+    return [Route("/health/live", alive), Route("/health/ready", ready), Route("/metrics", metrics)]
+
+
+async def start(request: Request) -> Response:
+    return RedirectResponse("/inbox", 303)
+
+
+class Assets(StaticFiles):
+    """Files whose address changes with their content: a browser may keep them."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+class Errors:
+    """Problems as pages, with the request id to tell the operators; as JSON (RFC 9457) for the pages' scripts."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+
+    async def problem(self, request: Request, problem: Exception) -> Response:
+        if not isinstance(problem, Problem):
+            raise problem
+        if "text/html" not in request.headers.get("accept", "text/html"):
+            body = problem.document(f"urn:request:{request.state.id}")
+            return JSONResponse(body, problem.status, problem.headers, "application/problem+json")
+        response = await self._web.page(request, "problem.html", problem.status, problem=problem)
+        response.headers.update(problem.headers)
+        return response
+
+    async def http(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return await self.problem(request, MethodNotAllowed() if status == 405 else NotFound())
+
+    async def broken(self, request: Request, error: Exception) -> Response:
+        return await self.problem(request, Internal())
+
+    def answer(self, problem: Problem) -> ASGIApp:
+        """An application that answers with a problem whatever is asked."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            response = await self.problem(request, problem)
+            await response(scope, receive, send)
+
+        return app

@@ -66,6 +66,7 @@ class Caller:
         data = None
         if step.body is not None:
             headers["content-type"] = "application/json"
+            headers["idempotency-key"] = f"tour-{step.body['externalNumber']}"
             data = orjson.dumps(step.body)
         return self.send(step.method, step.path, headers, data)
 

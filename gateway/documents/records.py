@@ -1,27 +1,34 @@
 """What can be done to documents inside a unit of the ledger: receive one, take a step, claim work.
 
-``apply`` is the only function that writes a state, and it asks the table of ``states``. Each step writes the row, its audit entry and the
-work its effects ask for in the caller's transaction; the table decides what happens, this module only how it is kept.
+``receive`` and ``apply`` are the only functions that write a state, and they ask the table of ``states``. Each step writes the
+row, its audit entry and the work its effects ask for in the caller's transaction; the table decides what happens, this module
+only how it is kept.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, Row, Update, bindparam, select
 
 from gateway.documents import tables
-from gateway.documents.ledger import Transaction
-from gateway.documents.states import Effect, Event, State, step
+from gateway.documents.states import Effect, Event, State, Step, step
+from gateway.documents.transaction import MESSAGES as MESSAGES
+from gateway.documents.transaction import Json as Json
+from gateway.documents.transaction import Todo as Todo
+from gateway.documents.transaction import Transaction, restored, storable
+from gateway.documents.work import Work as Work
+from gateway.documents.work import claim as claim
+from gateway.documents.work import finish as finish
+from gateway.documents.work import next_due as next_due
+from gateway.documents.work import postpone as postpone
+from gateway.documents.work import put as put
 
 Delivery = Literal["inline", "queued"]
-Json = dict[str, Any]
-
-MESSAGES = ("ask", "remind", "escalate", "alarm", "callback")
-"""Kinds of work that tell somebody something. They stay when a document moves on."""
 
 GATEWAY = "gateway"
 """The actor of what the gateway does by itself."""
@@ -76,6 +83,7 @@ class Hold:
     :param payload_hash: SHA-256, hex, of the manifest that votes are bound to.
     :param initiator: the natural person who asked for it, where one is known.
     :param editors: who changed it since.
+    :param received: how many approvals count so far, as the last vote found.
     """
 
     rule: str
@@ -95,9 +103,10 @@ class Hold:
     execute_within: float
     escalated: bool = False
     expires_in: float = 0.0
+    received: int = 0
 
     def text(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, text: str) -> Hold:
@@ -154,54 +163,59 @@ class Sibling(NamedTuple):
 # --- reading -----------------------------------------------------------------------------------------------------------------
 
 _D = tables.documents
-_BY_ID = select(_D).where(_D.c.id == bindparam("id"))
+_BY_ID = select(_D).where(_D.c.id == bindparam("document"))
 _BY_KEY = select(_D).where(
     _D.c.satellite == bindparam("satellite"), _D.c.operation == bindparam("operation"), _D.c.key == bindparam("key")
 )
 
 
 def find(connection: Connection, document: str) -> Document | None:
-    row = (connection.execute(_BY_ID, {"id": document})).mappings().one_or_none()
+    row = connection.execute(_BY_ID, {"document": document}).one_or_none()
     return None if row is None else from_row(row)
 
 
 def find_by_key(connection: Connection, satellite: str, operation: str, key: str) -> Document | None:
-    parameters = {"satellite": satellite, "operation": operation, "key": key}
-    row = (connection.execute(_BY_KEY, parameters)).mappings().one_or_none()
+    row = connection.execute(_BY_KEY, {"satellite": satellite, "operation": operation, "key": storable(key)}).one_or_none()
     return None if row is None else from_row(row)
 
 
-def from_row(row: RowMapping) -> Document:
-    request = json.loads(row["request"])
-    answer = json.loads(row["answer"]) if row["answer"] else None
+def from_row(row: Row[Any]) -> Document:
+    """A document from all columns of its row."""
+    request = json.loads(row.request)
     return Document(
-        id=row["id"],
-        operation=row["operation"],
-        version=row["version"],
-        satellite=row["satellite"],
-        tenant=row["tenant"],
-        roles=tuple(json.loads(row["roles"])),
-        state=State(row["state"]),
-        seq=row["seq"],
-        revision=row["revision"],
-        delivery=row["delivery"],
-        key=row["key"],
-        fingerprint=row["fingerprint"],
-        request=Request(**request, body=bytes(row["body"])),
-        received_at=row["received_at"],
-        updated_at=row["updated_at"],
-        attempts=row["attempts"],
-        sent_at=row["sent_at"],
-        reference=row["reference"],
-        answer=Answer(answer["status"], tuple(map(tuple, answer["headers"])), bytes(row["answer_body"] or b""))
-        if answer
-        else None,
-        note=json.loads(row["note"]) if row["note"] else None,
-        hold=Hold.read(row["hold"]) if row["hold"] else None,
+        id=row.id,
+        operation=row.operation,
+        version=row.version,
+        satellite=row.satellite,
+        tenant=row.tenant,
+        roles=tuple(json.loads(row.roles)),
+        state=State(row.state),
+        seq=row.seq,
+        revision=row.revision,
+        delivery=row.delivery,
+        key=restored(row.key),
+        fingerprint=row.fingerprint,
+        request=Request(**request, body=bytes(row.body)),
+        received_at=row.received_at,
+        updated_at=row.updated_at,
+        attempts=row.attempts,
+        sent_at=row.sent_at,
+        reference=restored(row.reference),
+        answer=_answer(row),
+        note=json.loads(row.note) if row.note else None,
+        hold=Hold.read(row.hold) if row.hold else None,
     )
 
 
-def _to_row(document: Document) -> dict[str, Any]:
+def _answer(row: Row[Any]) -> Answer | None:
+    if not row.answer:
+        return None
+    answer = json.loads(row.answer)
+    return Answer(answer["status"], tuple(map(tuple, answer["headers"])), bytes(row.answer_body or b""))
+
+
+def to_row(document: Document) -> dict[str, Any]:
+    """The row of a document. JSON is ASCII, so that it holds whatever text people and systems come up with."""
     request, answer, hold = document.request, document.answer, document.hold
     parts = {
         "method": request.method,
@@ -221,21 +235,30 @@ def _to_row(document: Document) -> dict[str, Any]:
         "seq": document.seq,
         "revision": document.revision,
         "delivery": document.delivery,
-        "key": document.key,
+        "key": storable(document.key),
         "fingerprint": document.fingerprint,
-        "request": json.dumps(parts, ensure_ascii=False),
+        "request": json.dumps(parts),
         "body": request.body,
         "received_at": document.received_at,
         "updated_at": document.updated_at,
         "attempts": document.attempts,
         "sent_at": document.sent_at,
-        "reference": document.reference,
+        "reference": _reference(document.reference),
         "answer": json.dumps({"status": answer.status, "headers": answer.headers}) if answer else None,
         "answer_body": answer.body if answer else None,
-        "note": json.dumps(document.note, ensure_ascii=False) if document.note else None,
+        "note": None if document.note is None else json.dumps(document.note),
         "hold": hold.text() if hold else None,
-        "initiator": hold.initiator if hold else None,
+        "initiator": storable(hold.initiator) if hold else None,
     }
+
+
+_REFERENCE_LENGTH = 200
+
+
+def _reference(text: str | None) -> str | None:
+    """An ERP may call its booking what it likes; what is too long to be kept must not keep the outcome from being recorded."""
+    stored = storable(text)
+    return stored and stored[:_REFERENCE_LENGTH]
 
 
 def siblings(
@@ -271,26 +294,15 @@ def receive(
 ) -> Document:
     """Record a new document and its first step: ``hold``, ``queue`` or ``send``. The caller has looked for its key in this
     transaction. Raises ``IllegalStep``."""
-    tx.write(_D.insert(), _to_row(document))
-    if payees:
-        rows = [
-            {
-                "document": document.id,
-                "line": line,
-                "operation": document.operation,
-                "tenant": document.tenant,
-                "payee": payee.payee,
-                "amount": payee.amount,
-                "currency": payee.currency,
-                "at": tx.now,
-            }
-            for line, payee in enumerate(payees)
-        ]
-        tx.write(tables.payees.insert(), rows)
+    taken = step(document.state, event)
+    moved = _moved(document, event, taken, tx.now, {})
+    tx.write(_INSERT, to_row(moved))
+    write_payees(tx, document, payees)
     facts: dict[str, Any] = {"operation": document.operation, "version": document.version, "tenant": document.tenant}
     facts |= {"fingerprint": document.fingerprint, "delivery": document.delivery, **(details or {})}
     tx.audit("document.received", document.satellite, document=document.id, **facts)
-    return apply(tx, document, event, actor=GATEWAY, terms=terms)
+    _step(tx, document, moved, event, taken, actor=GATEWAY, terms=terms)
+    return moved
 
 
 def apply(
@@ -313,131 +325,108 @@ def apply(
     Raises ``IllegalStep``.
     """
     taken = step(document.state, event)
-    if event is Event.SEND:
-        changes |= {"attempts": document.attempts + 1, "sent_at": tx.now}
-    moved = replace(document, state=taken.to, seq=document.seq + 1, updated_at=tx.now, **changes)
-    row = _to_row(moved)
-    changed = {name: row[name] for name in _written(changes)}
-    tx.write(_D.update().where(_D.c.id == document.id), changed)
-    facts = {"from": document.state.value, "to": taken.to.value, "revision": moved.revision, **(details or {})}
-    tx.audit(f"document.{event.value}", actor, document=document.id, **facts)
-    tx.touched.add(document.id)
-    _effects(tx, moved, taken.effects, terms, after)
+    moved = _moved(document, event, taken, tx.now, changes)
+    row = to_row(moved)
+    columns = _columns(event, changes)
+    tx.write(_update(columns), {"document": document.id, **{name: row[name] for name in columns}})
+    _step(tx, document, moved, event, taken, actor=actor, terms=terms, details=details, after=after)
     return moved
 
 
+_INSERT = _D.insert()
+_PAYEES = tables.payees.insert()
 _ALWAYS = ("state", "seq", "updated_at")
-_COLUMNS = {"answer": ("answer", "answer_body"), "request": ("request", "body"), "hold": ("hold", "initiator")}
+_SENT = ("attempts", "sent_at")
+_SEVERAL = {"answer": ("answer", "answer_body"), "request": ("request", "body"), "hold": ("hold", "initiator")}
 
 
-def _written(changes: Mapping[str, Any]) -> list[str]:
-    return [*_ALWAYS, *(column for name in changes for column in _COLUMNS.get(name, (name,)))]
+def write_payees(tx: Transaction, document: Document, payees: Sequence[Payee]) -> None:
+    """What the document would pay to whom, counted from the moment it was received."""
+    if payees:
+        at = document.received_at
+        tx.write(_PAYEES, [_payee_row(document, line, payee, at) for line, payee in enumerate(payees)])
 
 
-def _effects(tx: Transaction, document: Document, effects: Sequence[Effect], terms: Terms, after: float | None) -> None:
-    if Effect.CLEAR in effects:
-        w = tables.work
-        tx.write(w.delete().where(w.c.document == document.id, w.c.kind.not_in(MESSAGES)))
-    rows = [row for effect in effects for row in _work(effect, document, terms, tx.now, after)]
-    if rows:
-        put(tx, rows)
+def _payee_row(document: Document, line: int, payee: Payee, now: float) -> Json:
+    about = {"document": document.id, "line": line, "operation": document.operation, "tenant": document.tenant, "at": now}
+    return {**about, "payee": payee.payee, "amount": payee.amount, "currency": payee.currency}
 
 
-class Todo(NamedTuple):
-    """Work to be written down."""
+def _moved(document: Document, event: Event, taken: Step, now: float, changes: Mapping[str, Any]) -> Document:
+    sent: dict[str, Any] = {"attempts": document.attempts + 1, "sent_at": now} if event is Event.SEND else {}
+    return replace(document, state=taken.to, seq=document.seq + 1, updated_at=now, **sent, **changes)
 
-    kind: str
-    at: float
-    document: str | None
-    data: Json = {}
+
+def _columns(event: Event, changes: Mapping[str, Any]) -> tuple[str, ...]:
+    sent = _SENT if event is Event.SEND else ()
+    return (*_ALWAYS, *sent, *(column for name in changes for column in _SEVERAL.get(name, (name,))))
+
+
+@cache
+def _update(columns: tuple[str, ...]) -> Update:
+    return _D.update().where(_D.c.id == bindparam("document")).values({name: bindparam(name) for name in columns})
+
+
+def _step(
+    tx: Transaction,
+    document: Document,
+    moved: Document,
+    event: Event,
+    taken: Step,
+    *,
+    actor: str,
+    terms: Terms,
+    details: Mapping[str, Any] | None = None,
+    after: float | None = None,
+) -> None:
+    facts = {"from": document.state.value, "to": taken.to.value, "revision": moved.revision, **(details or {})}
+    tx.audit(f"document.{event.value}", actor, document=document.id, **facts)
+    tx.touched.add(document.id)
+    if Effect.CLEAR in taken.effects:
+        tx.clear(document.id)
+    put(tx, [todo for effect in taken.effects for todo in _work(effect, moved, terms, tx.now, after)])
+
+
+_TELLING = {Effect.ESCALATE: "escalate", Effect.ALARM: "alarm", Effect.TELL: "callback"}
 
 
 def _work(effect: Effect, document: Document, terms: Terms, now: float, after: float | None) -> list[Todo]:
-    hold, id_ = document.hold, document.id
-    seen = {"state": document.state.value, "seq": document.seq, "revision": document.revision}
+    id_ = document.id
+    if effect in _TELLING:
+        wanted = effect is not Effect.TELL or terms.callback
+        return [Todo(_TELLING[effect], now, id_, _seen(document))] if wanted else []
     match effect:
-        case Effect.ASK if hold:
-            timers = (("expire", hold.expires_at), ("remind_due", hold.remind_at), ("escalate_due", hold.escalate_at))
-            return [Todo("ask", now, id_, seen), *(Todo(kind, at, id_) for kind, at in timers if at is not None)]
-        case Effect.REMIND if hold:
-            again = [Todo("remind_due", now + hold.remind_every, id_)] if hold.remind_every else []
-            return [Todo("remind", now, id_, seen), *again]
-        case Effect.ESCALATE:
-            return [Todo("escalate", now, id_, seen)]
         case Effect.DISPATCH:
             return [Todo("send", now + (after or 0), id_)]
         case Effect.BACKOFF:
             return [Todo("send", now + (after if after is not None else backoff(terms, document.attempts)), id_)]
-        case Effect.DEADLINE if hold:
-            return [Todo("expire", now + hold.execute_within, id_)]
         case Effect.WATCH:
             return [Todo("watch", now + terms.lease, id_)]
         case Effect.PROBE:
             return [Todo("probe", now + (after if after is not None else terms.window), id_)]
-        case Effect.ALARM:
-            return [Todo("alarm", now, id_, seen)]
-        case Effect.TELL if terms.callback:
-            return [Todo("callback", now, id_, seen)]
+        case _:
+            return _asking(effect, document, document.hold, now) if document.hold else []
+
+
+def _asking(effect: Effect, document: Document, hold: Hold, now: float) -> list[Todo]:
+    id_ = document.id
+    match effect:
+        case Effect.ASK:
+            timers = (("expire", hold.expires_at), ("remind_due", hold.remind_at), ("escalate_due", hold.escalate_at))
+            return [Todo("ask", now, id_, _seen(document)), *(Todo(kind, at, id_) for kind, at in timers if at is not None)]
+        case Effect.REMIND:
+            again = [Todo("remind_due", now + hold.remind_every, id_)] if hold.remind_every else []
+            return [Todo("remind", now, id_, _seen(document)), *again]
+        case Effect.DEADLINE:
+            return [Todo("expire", now + hold.execute_within, id_)]
         case _:
             return []
+
+
+def _seen(document: Document) -> Json:
+    return {"state": document.state.value, "seq": document.seq, "revision": document.revision, "at": document.updated_at}
 
 
 def backoff(terms: Terms, attempts: int) -> float:
     """Seconds before the next try after so many."""
     return terms.backoff[min(attempts, len(terms.backoff)) - 1] if terms.backoff else 0.0
-
-
-# --- work --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One thing to do, claimed. Once done it is deleted in the transaction that records the outcome."""
-
-    id: int
-    document: str | None
-    kind: str
-    at: float
-    attempts: int
-    data: Json = field(default_factory=dict)
-
-
-def put(tx: Transaction, todos: Sequence[Todo]) -> None:
-    rows = [
-        {"document": t.document, "kind": t.kind, "at": t.at, "attempts": 0, "data": json.dumps(t.data), "problem": None}
-        for t in todos
-    ]
-    tx.write(tables.work.insert(), rows)
-    tx.work = True
-
-
-def claim(tx: Transaction, kinds: Sequence[str], *, lease: float, limit: int) -> list[Work]:
-    """What is due, earliest first, now invisible to others for ``lease`` seconds. Whoever dies leaves it to be claimed again."""
-    w = tables.work
-    query = select(w).where(w.c.at <= tx.now, w.c.kind.in_(list(kinds))).order_by(w.c.at, w.c.id).limit(limit)
-    rows = (tx.connection.execute(query)).mappings().all()
-    if rows:
-        claimed = {"at": tx.now + lease, "attempts": w.c.attempts + 1}
-        tx.write(w.update().where(w.c.id.in_([row["id"] for row in rows])).values(claimed))
-    return [
-        Work(row["id"], row["document"], row["kind"], row["at"], row["attempts"] + 1, json.loads(row["data"])) for row in rows
-    ]
-
-
-def finish(tx: Transaction, work: Work) -> bool:
-    """Delete a piece of work that is done; false when it was gone already, and then its outcome must not count."""
-    result = tx.write(tables.work.delete().where(tables.work.c.id == work.id))
-    return bool(result.rowcount)
-
-
-def postpone(tx: Transaction, work: Work, seconds: float, problem: str) -> None:
-    """Try again later; ``problem`` is shown to operators and holds no payload."""
-    values = {"at": tx.now + seconds, "problem": problem[:500]}
-    tx.write(tables.work.update().where(tables.work.c.id == work.id), values)
-
-
-def next_due(connection: Connection, kinds: Sequence[str]) -> float | None:
-    """When the earliest work of these kinds is due."""
-    w = tables.work
-    found: float | None = (connection.execute(select(w.c.at).where(w.c.kind.in_(list(kinds))).order_by(w.c.at).limit(1))).scalar()
-    return found

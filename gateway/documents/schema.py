@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 HEAD = "0001"
 """The newest revision. A test compares it with the migrations."""
@@ -21,13 +17,9 @@ class UnknownSchema(Exception):
     """The database was made by a newer gateway, or is not a ledger."""
 
 
-async def upgrade(engine: AsyncEngine) -> None:
-    """Make or change the tables until they are this version's. Raises ``UnknownSchema`` for a newer one."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade)
-
-
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection) -> None:
+    """Make or change the tables until they are this version's, in the caller's transaction. Raises ``UnknownSchema`` for a newer
+    one."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     found = _revision(connection)

@@ -39,11 +39,13 @@ class Event(StrEnum):
     """What happens to a document.
 
     hold … it needs people · queue … it can go · send … the intent to send it is about to be committed
-    vote … one person agreed, more are needed · approve … the quorum is met · reject, recall, expire, revise, supersede, remind, escalate
-    reopen … what people agreed to no longer stands · distrust … what is kept is not what was agreed to, or cannot be sent any more
-    deliver … the ERP booked it · refuse … the ERP said no · retry … certainly not booked, to be tried again · give_up … no more tries
-    lose … it may have been booked · absent … proven not booked · wait … a probe said nothing · attest … one operator's word
-    replay, discard … an operator's decision
+    vote … one person agreed, more are needed · approve … the quorum is met
+    reject, recall, expire, revise, supersede, remind, escalate … what they say
+    reopen … what people agreed to no longer stands · distrust … what is kept is not what was agreed to, or cannot be sent now
+    deliver … the ERP booked it · refuse … the ERP said no
+    retry … certainly not booked, to be tried again · give_up … no more tries
+    lose … it may have been booked · absent … proven not booked · wait … a probe said nothing
+    attest … one operator's word · replay, discard … an operator's decision
     """
 
     HOLD = "hold"
@@ -184,7 +186,8 @@ ISO_20022: Final[Mapping[State, str]] = {
     State.EXPIRED: "CANC",
     State.SUPERSEDED: "CANC",
 }
-"""ExternalPaymentTransactionStatus1Code of ISO 20022 for each state. Delivered is ACSP, not ACSC: the ERP has it, settlement is the bank's."""
+"""ExternalPaymentTransactionStatus1Code of ISO 20022 for each state. Delivered is ACSP, not ACSC: the ERP has it, and settlement
+is the bank's."""
 
 
 def step(state: State, event: Event) -> Step:

@@ -128,6 +128,7 @@ delegations = Table(
     "delegations",
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("tenant", String(200), nullable=False),
     Column("delegator", String(200), nullable=False),
     Column("delegate", String(200), nullable=False),
     Column("starts_at", Double, nullable=False),

@@ -1,8 +1,10 @@
-"""Fetch a key set from an issuer, over HTTP or from a file, and trust nothing about the answer's size, speed or form."""
+"""Talk to an issuer: fetch its key set, over HTTP or from a file, or post to its token endpoint. Nothing is trusted about an answer's
+size, speed or form, and no redirect is followed."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -11,10 +13,10 @@ from gateway.config.identity import is_url
 from gateway.identity.jwks import FetchError
 
 MAX_BYTES = 256 * 1024
-"""Largest key set; a hundred RSA keys with certificates are smaller."""
+"""Largest answer; a hundred RSA keys with certificates are smaller."""
 
 TIMEOUT = 5.0
-"""Seconds for one whole fetch."""
+"""Seconds for one whole exchange."""
 
 
 class KeyFetcher:
@@ -26,27 +28,38 @@ class KeyFetcher:
 
     async def __call__(self, place: str) -> bytes:
         """The bytes at a URL or in a file. Raises ``FetchError``."""
-        try:
-            if not is_url(place):
+        if not is_url(place):
+            try:
                 return await asyncio.to_thread(_read, self._folder / place)
-            async with asyncio.timeout(TIMEOUT):
-                return await self._get(place)
-        except TimeoutError as error:
-            raise FetchError(f"no answer within {TIMEOUT:g} s") from error
-        except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise FetchError(f"{type(error).__name__}: {error}") from error
+            except OSError as error:
+                raise FetchError(f"{type(error).__name__}: {error}") from error
+        status, body = await self._call("GET", place, {"accept": "application/jwk-set+json, application/json"}, b"")
+        if status != 200:
+            raise FetchError(f"answered {status}")
+        return body
+
+    async def post(self, url: str, headers: Mapping[str, str], form: bytes) -> tuple[int, bytes]:
+        """Post a form (``application/x-www-form-urlencoded``); the status and body of whatever answer comes. Raises ``FetchError``."""
+        accept = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
+        return await self._call("POST", url, {**accept, **headers}, form)
 
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _get(self, url: str) -> bytes:
+    async def _call(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> tuple[int, bytes]:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._bounded(method, url, {**headers, "accept-encoding": "identity"}, content)
+        except TimeoutError as error:
+            raise FetchError(f"no answer within {TIMEOUT:g} s") from error
+        except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FetchError(f"{type(error).__name__}: {error}") from error
+
+    async def _bounded(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> tuple[int, bytes]:
         if self._client is None:
             self._client = httpx.AsyncClient(follow_redirects=False)
-        headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
-        async with self._client.stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
-            if response.status_code != 200:
-                raise FetchError(f"answered {response.status_code}")
+        async with self._client.stream(method, url, headers=headers, content=content, timeout=TIMEOUT) as response:
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise FetchError("answered compressed, which was not asked for")
             body = bytearray()
@@ -54,7 +67,7 @@ class KeyFetcher:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise FetchError(f"is larger than {MAX_BYTES} bytes")
-            return bytes(body)
+            return response.status_code, bytes(body)
 
 
 def _read(path: Path) -> bytes:

@@ -1,24 +1,28 @@
 """``policies/satellites.yaml``: the systems that may call, how each proves who it is, and how often it may call.
 
-Read once into an immutable ``Satellites``. An unknown client costs the same time as a known one; no secret and no key is kept in
-clear, except that a demo's secret follows from its name.
+Read once into an immutable ``Satellites``. An unknown client costs the same time as a known one. What a satellite proves itself
+by is not kept in clear, except that a demo's secret follows from its name; what callbacks to it are signed with has to be.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
+from gateway.config.gateway import UpstreamUrl
 from gateway.config.identity import Identity
 from gateway.config.rate import parse_rate
-from gateway.config.source import Source, read_source, validate
+from gateway.config.source import Source, literal_secrets, read_source, validate
 from gateway.config.values import Section, wrong
 from gateway.errors import ConfigError, Finding
 from gateway.identity.hashes import CLIENT, ScryptHash, api_key_client, parse_api_key_hash, parse_scrypt
@@ -51,11 +55,54 @@ def _client_id(text: str) -> str:
     return text
 
 
+def _callback_url(url: str) -> str:
+    try:
+        (urlsplit(url).hostname or "").encode("idna")
+    except UnicodeError as error:
+        raise wrong(f"is {url!r}, whose host is no name", "write an absolute http:// or https:// URL") from error
+    if "#" in url or not url.isprintable():
+        raise wrong(f"is {url!r}", "write it without '#' and without control characters")
+    return url
+
+
+def signing_key(secret: str) -> bytes:
+    """The key in ``whsec_…``: 24 to 64 bytes in base64, as Standard Webhooks has it. Raises ``ValueError``."""
+    if not secret.startswith("whsec_"):
+        raise ValueError("does not begin with whsec_")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise ValueError("is not base64 after whsec_") from error
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"holds {len(key)} bytes, not 24 to 64")
+    return key
+
+
+def _callback_secret(secret: SecretStr) -> SecretStr:
+    try:
+        signing_key(secret.get_secret_value())
+    except ValueError as error:
+        remedy = "use whsec_ and 24 to 64 random bytes in base64, as from: echo whsec_$(openssl rand -base64 32)"
+        raise wrong(str(error), remedy) from error
+    return secret
+
+
+CallbackUrl = Annotated[UpstreamUrl, AfterValidator(_callback_url)]
+CallbackSecret = Annotated[SecretStr, AfterValidator(_callback_secret)]
 Rate = Annotated[tuple[int, float], BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["200/s", "100000/d"]})]
 SecretHash = Annotated[
     ScryptHash, BeforeValidator(_secret_hash), WithJsonSchema({"type": "string", "pattern": r"^scrypt\$[0-9]+\$8\$[0-9]+\$"})
 ]
 KeyHash = Annotated[bytes, BeforeValidator(_key_hash), WithJsonSchema({"type": "string", "pattern": r"^sha256\$[0-9a-f]{64}$"})]
+
+
+class CallbackEntry(Section):
+    """Where a satellite is told what becomes of its documents."""
+
+    url: CallbackUrl = Field(description="URL that events are posted to. Redirects are not followed.")
+    secret: CallbackSecret = Field(
+        description="What they are signed with (Standard Webhooks): `whsec_…`, as `${env:NAME}` or `${file:path}`."
+    )
 
 
 class SatelliteEntry(Section):
@@ -77,6 +124,11 @@ class SatelliteEntry(Section):
         None, ge=1, description="Calls of `limit` it may make at once (default: as many as the limit counts)."
     )
     quota: Rate | None = Field(None, description="A second, long limit, such as `100000/d`.")
+    vouches_for_initiator: bool = Field(
+        False,
+        description="Whether the person it names in a document as the one who asks counts as that; only where it knows for sure.",
+    )
+    callback: CallbackEntry | None = Field(None, description="Where it is told what becomes of its documents: `{url, secret}`.")
     demo_secret: bool = Field(False, description="Its secret is `demo-CLIENT`. Only with `demo: true` on a loopback listener.")
 
     @model_validator(mode="after")
@@ -98,6 +150,14 @@ class SatellitesFile(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """Immutable. ``secret`` is the key of the signature."""
+
+    url: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Satellite:
     """Immutable. ``limits`` are to be taken with ``client`` as the partition."""
 
@@ -108,12 +168,15 @@ class Satellite:
     api_keys: tuple[bytes, ...] = ()
     limits: tuple[Limit, ...] = ()
     demo_secret: bool = False
+    vouches_for_initiator: bool = False
+    callback: Callback | None = None
 
 
 class Satellites:
-    """Immutable. Every satellite of a deployment, by client id."""
+    """Immutable. Every satellite of a deployment, by client id; ``warnings`` are about the file they were read from."""
 
-    def __init__(self, satellites: Iterable[Satellite] = ()) -> None:
+    def __init__(self, satellites: Iterable[Satellite] = (), warnings: Iterable[Finding] = ()) -> None:
+        self.warnings = tuple(warnings)
         self._by_client = {satellite.client: satellite for satellite in satellites}
         # What an unknown client's secret is checked against: as much work as the dearest known one, and never a match.
         hashes = [satellite.secret for satellite in self if satellite.secret is not None]
@@ -157,7 +220,8 @@ def read_satellites(path: Path, identity: Identity, *, demo: bool, loopback: boo
     findings = [finding for client in file.satellites for finding in _misfits(source, client, file, identity, demo, loopback)]
     if findings:
         raise ConfigError(findings)
-    return Satellites(_satellite(client, entry) for client, entry in file.satellites.items())
+    satellites = (_satellite(client, entry) for client, entry in file.satellites.items())
+    return Satellites(satellites, literal_secrets(source, file))
 
 
 def _misfits(
@@ -189,4 +253,17 @@ def _satellite(client: str, entry: SatelliteEntry) -> Satellite:
     if entry.quota is not None:
         count, period = entry.quota
         limits.append(Limit("satellite-quota", count, period, count))
-    return Satellite(client, entry.name, entry.tenant, entry.secret, tuple(entry.api_keys), tuple(limits), entry.demo_secret)
+    callback = None
+    if entry.callback is not None:
+        callback = Callback(entry.callback.url, signing_key(entry.callback.secret.get_secret_value()))
+    return Satellite(
+        client,
+        entry.name,
+        entry.tenant,
+        secret=entry.secret,
+        api_keys=tuple(entry.api_keys),
+        limits=tuple(limits),
+        demo_secret=entry.demo_secret,
+        vouches_for_initiator=entry.vouches_for_initiator,
+        callback=callback,
+    )

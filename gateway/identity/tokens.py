@@ -118,10 +118,10 @@ def external_issuer(config: Issuer, keys: KeyStore) -> TrustedIssuer:
         return await keys.key(config.jwks, kid, alg)
 
     def principal(claims: JsonObject) -> Principal:
-        subject = config.subject_prefix + _name(claims.get(config.subject_claim), config.subject_claim)
+        subject = config.subject_prefix + plain_name(claims.get(config.subject_claim), config.subject_claim)
         tenant_claim = config.tenant_claim or "tenant"
-        tenant = config.tenant if config.tenant is not None else _name(claims.get(tenant_claim), tenant_claim)
-        return Principal(subject, tenant, _roles(claims, config.roles_claim))
+        tenant = config.tenant if config.tenant is not None else plain_name(claims.get(tenant_claim), tenant_claim)
+        return Principal(subject, tenant, roles_at(claims, config.roles_claim))
 
     return TrustedIssuer(
         config.issuer,
@@ -134,14 +134,15 @@ def external_issuer(config: Issuer, keys: KeyStore) -> TrustedIssuer:
     )
 
 
-def _name(value: object, claim: str) -> str:
-    """A name fit for policy rows, logs and headers: short text without control characters."""
+def plain_name(value: object, claim: str) -> str:
+    """A name fit for policy rows, logs and headers: short text without control characters. Raises ``Rejected``."""
     if not isinstance(value, str) or not value or len(value) > MAX_NAME or not value.isprintable():
         raise Rejected(f"the claim {claim} is missing or no plain name")
     return value
 
 
-def _roles(claims: JsonObject, path: str) -> tuple[str, ...]:
+def roles_at(claims: JsonObject, path: str) -> tuple[str, ...]:
+    """The roles at a claim, or at ``/a/b`` inside claims; none where it is missing. Raises ``Rejected``."""
     value: object = claims
     for part in path[1:].split("/") if path.startswith("/") else [path]:
         value = value.get(part) if isinstance(value, dict) else None
@@ -150,4 +151,4 @@ def _roles(claims: JsonObject, path: str) -> tuple[str, ...]:
     roles = value.split() if isinstance(value, str) else value
     if not isinstance(roles, list) or len(roles) > MAX_ROLES:
         raise Rejected(f"the claim {path} is no list of roles")
-    return tuple(_name(role, path) for role in roles)
+    return tuple(plain_name(role, path) for role in roles)

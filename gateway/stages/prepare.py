@@ -12,6 +12,8 @@ from gateway.pipeline import Handler, Phase, Stage
 from gateway.ports import Operation, Runtime
 from gateway.protocols import json_http
 
+Reads = Literal["json", "parameters", "bytes", "nothing"]
+
 MAX_PARAMETERS = 100
 """More query parameters than any form has; the limit nginx and PHP admins know is of this order."""
 
@@ -21,12 +23,13 @@ class Prepare:
     """Read a JSON body (or the parameters, for methods without one), validate and map it.
 
     :param operation: what the route calls.
-    :param reads: ``json`` reads a body, ``parameters`` takes path and query, ``nothing`` leaves the body to be streamed.
+    :param reads: ``json`` reads a body, ``parameters`` takes path and query, ``bytes`` reads a body and passes it as it is,
+        ``nothing`` leaves it to be streamed.
     :param depth: deepest nesting of the JSON body.
     """
 
     operation: Operation
-    reads: Literal["json", "parameters", "nothing"]
+    reads: Reads
     depth: int = 64
     phase: ClassVar[Phase] = Phase.REQUEST
 
@@ -35,7 +38,8 @@ class Prepare:
 
         async def prepare_json(exchange: Exchange, call_next: Handler) -> Reply:
             require_json(exchange.request)
-            value = json_http.loads(await exchange.request.body.read(), depth=depth)
+            exchange.content = await exchange.request.body.read()
+            value = json_http.loads(exchange.content, depth=depth)
             exchange.value = with_parameters(value, exchange) if exchange.params or exchange.request.query else value
             exchange.outgoing = prepare_outgoing(exchange)
             return await call_next(exchange)
@@ -52,7 +56,18 @@ class Prepare:
             exchange.outgoing = prepare_outgoing(exchange)
             return await call_next(exchange)
 
-        return {"json": prepare_json, "parameters": prepare_parameters, "nothing": prepare_nothing}[self.reads]
+        async def prepare_bytes(exchange: Exchange, call_next: Handler) -> Reply:
+            exchange.content = await exchange.request.body.read()
+            exchange.outgoing = prepare_outgoing(exchange)
+            exchange.outgoing.body = exchange.content
+            return await call_next(exchange)
+
+        return {
+            "json": prepare_json,
+            "parameters": prepare_parameters,
+            "bytes": prepare_bytes,
+            "nothing": prepare_nothing,
+        }[self.reads]
 
 
 def require_json(request: Request) -> None:

@@ -75,7 +75,13 @@ class Pool:
         base = self._base
         try:
             async with asyncio.timeout_at(min(deadline, limit)):
-                _, connection = await loop.create_connection(lambda: Connection(loop, self), base.host, base.port, ssl=self._tls)
+                transport, connection = await loop.create_connection(
+                    lambda: Connection(loop, self), base.host, base.port, ssl=self._tls
+                )
+            shuns = self._settings.shuns
+            if shuns is not None and shuns(transport.get_extra_info("peername")[0]):
+                connection.cut()
+                raise PermissionError("an address not to be spoken to")
         except BaseException as error:
             self._give_place()
             if isinstance(error, TimeoutError) and deadline <= limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.errors import BadAnswer, FaultServer, Refused, RefusedConflict, RefusedInvalid, RefusedMissing, UpstreamProblem
+from gateway.ports import Incoming
 
 BY_STATUS: Mapping[int, type[Refused]] = {400: RefusedInvalid, 404: RefusedMissing, 409: RefusedConflict, 422: Refused}
 
@@ -32,3 +33,9 @@ def refused_status(status: int, detail: str) -> UpstreamProblem:
     if status in MISUSE:
         return BadAnswer("The ERP does not take the call as the gateway makes it.")
     return BY_STATUS.get(status, Refused)(detail)
+
+
+def answered(problem: UpstreamProblem, incoming: Incoming) -> UpstreamProblem:
+    """The problem, knowing the status the upstream answered with."""
+    problem.answered = incoming.status
+    return problem

@@ -18,7 +18,7 @@ from gateway.exchange import Exchange, Headers, Outgoing, Reply
 from gateway.ports import Client, Incoming
 from gateway.protocols import json_http
 from gateway.upstreams.headers import DEFAULT_FORWARD, answerable, forwardable
-from gateway.upstreams.refusals import refused_status
+from gateway.upstreams.refusals import answered, refused_status
 from gateway.upstreams.table import Table, in_rest_terms
 
 WHOLE = 64 * 1024
@@ -94,10 +94,10 @@ class PassThrough:
         incoming = await self.client.send(outgoing, timeout=self.timeout)
         if incoming.status >= 500:
             await incoming.aclose()
-            raise FaultServer("The ERP answered with an error.")
+            raise answered(FaultServer("The ERP answered with an error."), incoming)
         if incoming.status in (401, 407):
             await incoming.aclose()
-            raise refused_status(incoming.status, "")
+            raise answered(refused_status(incoming.status, ""), incoming)
         headers = answerable(incoming.headers)
         if fits_whole(incoming.headers):
             return Reply(incoming.status, headers, body=await incoming.read())
@@ -149,9 +149,9 @@ class RestOperation:
         incoming = await self.client.send(outgoing, timeout=self.timeout)
         data = await incoming.read()
         if incoming.status >= 500:
-            raise FaultServer("The ERP answered with an error.")
+            raise answered(FaultServer("The ERP answered with an error."), incoming)
         if incoming.status >= 400:
-            raise refused_status(incoming.status, told(incoming, data))
+            raise answered(refused_status(incoming.status, told(incoming, data)), incoming)
         if not data and incoming.status < 300 and self.table.answer is None:
             return Reply(self.status)
         value = read_json(incoming, data)

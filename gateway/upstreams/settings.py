@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ class ClientSettings:
     :param head_limit: the largest status line with its headers.
     :param idle: how long an unused connection is kept.
     :param tls: trust for ``https`` upstreams, see ``tls_context``; None trusts the system's authorities.
+    :param shuns: whether an IP address must not be spoken to, whatever name led to it. Only ``http1`` asks.
     """
 
     connections: int = 64
@@ -30,6 +32,7 @@ class ClientSettings:
     head_limit: int = 64 * 1024
     idle: float = 30.0
     tls: ssl.SSLContext | None = None
+    shuns: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from gateway.errors import BadAnswer, FaultServer, Refused, Unprocessable, UpstreamProblem
 from gateway.exchange import Exchange, Headers, Outgoing, Reply
 from gateway.ports import Client, Incoming
-from gateway.upstreams.refusals import BUSY, CREDENTIALS, refused, refused_status
+from gateway.upstreams.refusals import BUSY, CREDENTIALS, answered, refused, refused_status
 from gateway.upstreams.table import Table, in_rest_terms
 
 XML_TYPES = (b"text/xml", b"application/soap+xml", b"application/xml")
@@ -73,11 +73,14 @@ class SoapOperation:
         if not data and incoming.status < 300:
             self.codec.decode(data)
             return Reply(202)
-        _require_envelope(incoming, data)
         try:
+            _require_envelope(incoming, data)
             value = self.codec.decode(data)
         except Refused as fault:
-            raise refused(fault, self.faults or {}) from fault
+            raise answered(refused(fault, self.faults or {}), incoming) from fault
+        except UpstreamProblem as problem:
+            answered(problem, incoming)
+            raise
         if incoming.status >= 300:
             raise BadAnswer("The ERP answered with an error status and no fault.")
         if self.table.answer is not None:

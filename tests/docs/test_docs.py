@@ -31,6 +31,7 @@ DEPLOYMENT = {
     Kind.routes: ["routes/*.yaml"],
     Kind.transformers: ["transformers/*.yaml"],
     Kind.satellites: ["policies/satellites.yaml"],
+    Kind.approvals: ["policies/approvals.yaml"],
 }
 
 
@@ -142,7 +143,7 @@ def test_yaml_examples_are_valid(kind: Kind, content: str, monkeypatch: pytest.M
 
 
 def test_there_is_an_example_of_every_kind() -> None:
-    assert {parameter.values[0] for parameter in examples()} >= {Kind.gateway, Kind.routes, Kind.satellites}
+    assert {parameter.values[0] for parameter in examples()} >= {Kind.gateway, Kind.routes, Kind.satellites, Kind.approvals}
 
 
 def test_policy_examples_are_valid() -> None:
@@ -199,6 +200,7 @@ COVERED: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "gateway.yaml": (Gateway, ("gateway-yaml.md", "identity.md")),
     "routes": (model(Kind.routes), ("routes.md",)),
     "satellites": (SatelliteEntry, ("identity.md",)),
+    "approvals": (model(Kind.approvals), ("approvals.md",)),
     "field table": (FieldTable, ("field-tables.md",)),
     "row": (Row, ("field-tables.md",)),
     "example": (Example, ("field-tables.md",)),

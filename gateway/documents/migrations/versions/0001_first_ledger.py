@@ -41,6 +41,7 @@ def upgrade() -> None:
     op.create_table(
         "delegations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("tenant", sa.String(length=200), nullable=False),
         sa.Column("delegator", sa.String(length=200), nullable=False),
         sa.Column("delegate", sa.String(length=200), nullable=False),
         sa.Column("starts_at", sa.Double(), nullable=False),

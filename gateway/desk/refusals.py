@@ -1,0 +1,74 @@
+"""Why somebody cannot do something with a document: a stable code, its parameters, and a sentence to translate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.approvals import quorum
+from gateway.approvals.messages import msgid
+from gateway.errors import Conflict, Forbidden, Problem, Unprocessable
+
+MESSAGES: Final[Mapping[str, str]] = {
+    **quorum.MESSAGES,
+    "not_held": msgid("The document is %(state)s; only a held one can be decided."),
+    "not_manual": msgid("The document is %(state)s; only one that needs operators can be settled by them."),
+    "not_dead": msgid("The document is %(state)s; only a dead one can be replayed or discarded."),
+    "body_changed": msgid("What is kept is not what people are shown. Nobody can agree to it; an operator must look at it."),
+    "not_operator": msgid("%(person)s is no operator."),
+    "not_revealed": msgid("%(person)s may not see the accounts."),
+    "not_delegating": msgid("%(person)s may not let others act."),
+    "voter": msgid("%(person)s decided on this document and cannot settle it."),
+    "already_attested": msgid("%(other)s has said so, and is the same person as %(person)s."),
+    "reason_missing": msgid("Give a reason."),
+    "reason_too_long": msgid("The reason is longer than %(most)s characters."),
+    "reference_missing": msgid("Give the ERP's number of the booking, at most %(most)s characters."),
+    "reference_unwanted": msgid("Only a booking has the ERP's number."),
+    "delegate_missing": msgid("Name the person who is to act."),
+    "delegate_oneself": msgid("Nobody can act for themselves."),
+    "delegation_period": msgid("A delegation ends after it begins, in the future, and within %(days)s days."),
+    "delegation_unknown": msgid("There is no such delegation to take back."),
+}
+"""English sentences by code, for gettext; the parameters are those of the refusal."""
+
+CONFLICTS: Final = frozenset(
+    ("not_held", "not_manual", "not_dead", "body_changed", "wrong_revision", "wrong_hash", "expired", "already_voted", "already_attested")
+)
+WRONG_INPUT: Final = frozenset(
+    (
+        "reason_missing",
+        "reason_too_long",
+        "reference_missing",
+        "reference_unwanted",
+        "delegate_missing",
+        "delegate_oneself",
+        "delegation_period",
+        "delegation_unknown",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Immutable. ``parameters`` are those of the sentence."""
+
+    code: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, refusal: quorum.Refusal) -> Refusal:
+        return cls(refusal.code, refusal.parameters)
+
+    @property
+    def message(self) -> str:
+        """The sentence to translate, before its parameters."""
+        return MESSAGES[self.code]
+
+    def __str__(self) -> str:
+        return self.message % self.parameters
+
+    def problem(self) -> Problem:
+        """409 for what does not go with the state of things, 422 for wrong input, else 403. The extension ``code`` is stable."""
+        kind = Conflict if self.code in CONFLICTS else Unprocessable if self.code in WRONG_INPUT else Forbidden
+        return kind(str(self), extensions={"code": self.code, "parameters": dict(self.parameters)})

@@ -1,0 +1,73 @@
+"""Who holds which role: the g rows of a policy file, followed in both directions within one tenant.
+
+The index answers what a caller may do and needs no list of people; approvals need both the roles of a person and the people of a
+role. A role is held by name: whoever is called ``cfo`` holds the role ``cfo`` without a row.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from gateway.policy.file import PolicyFile
+from gateway.policy.index import PolicyIndex
+
+
+class Roles:
+    """Immutable. The roles of one tenant, rows for every tenant (``*``) included."""
+
+    def __init__(self, policy: PolicyFile | PolicyIndex, tenant: str) -> None:
+        self._file = policy.file if isinstance(policy, PolicyIndex) else policy
+        self._rows = [row for row in self._file.memberships if row.tenant in (tenant, "*")]
+        self._tenant = tenant
+
+    def of(self, subject: str, carried: Iterable[str] = ()) -> frozenset[str]:
+        """Every role somebody holds, their own name among them; ``carried`` are roles that a credential gives beside the file."""
+        return _reached(self._up, (subject, *carried))
+
+    def members(self, role: str) -> frozenset[str]:
+        """The people who hold a role: names the file knows. A name that others are members of is a role and no person."""
+        reached = _reached(self._down, (role,))
+        return frozenset(name for name in reached if name in self._known and not self._down.get(name))
+
+    @cached_property
+    def _up(self) -> Mapping[str, list[str]]:
+        return _links((row.member, row.role) for row in self._rows)
+
+    @cached_property
+    def _down(self) -> Mapping[str, list[str]]:
+        return _links((row.role, row.member) for row in self._rows)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        granted = (row.role for row in self._file.grants if row.tenant in (self._tenant, "*"))
+        return frozenset(row.member for row in self._rows).union(granted)
+
+
+def roles_of(policy: PolicyFile | PolicyIndex, subject: str, tenant: str) -> frozenset[str]:
+    """Every role ``subject`` holds in a tenant, directly or through other roles, its own name among them."""
+    return Roles(policy, tenant).of(subject)
+
+
+def members_of(policy: PolicyFile | PolicyIndex, role: str, tenant: str) -> frozenset[str]:
+    """Everybody who holds ``role`` in a tenant, directly or through other roles."""
+    return Roles(policy, tenant).members(role)
+
+
+def _links(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+    links: dict[str, list[str]] = defaultdict(list)
+    for start, end in pairs:
+        links[start].append(end)
+    return dict(links)
+
+
+def _reached(links: Mapping[str, list[str]], starts: Iterable[str]) -> frozenset[str]:
+    found = dict.fromkeys(starts)
+    waiting = list(found)
+    for name in waiting:
+        for following in links.get(name, ()):
+            if following not in found:
+                found[following] = None
+                waiting.append(following)
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""What happens without a caller: delivery, retries, timers, messages, callbacks."""

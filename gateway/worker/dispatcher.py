@@ -1,0 +1,93 @@
+"""The worker's loop: claim what is due, hand each piece to whoever handles its kind, sleep until there is more.
+
+A claim makes work invisible for a while and nothing more; handlers delete it in the unit that records its outcome. So a worker may be
+killed at any point, several may run at once, and nothing is lost: what was claimed comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from gateway.documents.ledger import Ledger, LedgerUnavailable, Transaction
+from gateway.documents.records import Work, claim, next_due
+from gateway.ports import Clock
+
+log = structlog.get_logger()
+
+Handle = Callable[[Work], Awaitable[None]]
+
+LEASE = 60.0
+"""Seconds a claim lasts; longer than any handler may take."""
+AT_ONCE = 64
+POLL = 0.5
+"""Seconds between looks at what other processes left to do."""
+
+
+class Dispatcher:
+    """:param handlers: by kind of work."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, handlers: Mapping[str, Handle]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._handlers = dict(handlers)
+        self._kinds = tuple(self._handlers)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop; then what is in hand is finished."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    claimed = await self._claim()
+                except LedgerUnavailable as error:
+                    log.error("worker.waits", exc_info=error)
+                    claimed = 0
+                if not claimed:
+                    await self._sleep(stopping)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _claim(self) -> int:
+        free = AT_ONCE - len(self._running)
+        if free <= 0 or not await self._due():
+            return 0
+        self._ledger.work_arrived.clear()
+
+        def unit(tx: Transaction) -> list[Work]:
+            return claim(tx, self._kinds, lease=LEASE, limit=free)
+
+        claimed = await self._ledger.write(unit)
+        for work in claimed:
+            task = asyncio.create_task(self._handle(work))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return len(claimed)
+
+    async def _due(self) -> bool:
+        at = await self._ledger.read(lambda connection: next_due(connection, self._kinds))
+        return at is not None and at <= self._clock.now()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._ledger.work_arrived.set()
+
+    async def _handle(self, work: Work) -> None:
+        """The worker's edge in the sense of rule 7: what breaks here is logged, and its claim runs out."""
+        try:
+            await self._handlers[work.kind](work)
+        except Exception as error:
+            log.error("work.broke", work=work.id, kind=work.kind, document=work.document, exc_info=error)
+
+    async def _sleep(self, stopping: asyncio.Task[bool]) -> None:
+        arrived = asyncio.create_task(self._ledger.work_arrived.wait())
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({arrived, stopping}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+        arrived.cancel()
+        if len(self._running) < AT_ONCE:
+            self._ledger.work_arrived.clear()
