@@ -45,7 +45,7 @@ async def open_stores(path: Path, *, access_log: bool = True) -> AsyncIterator[S
     counters = open_counters(gateway, clock, telemetry)
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(_ledger(gateway, source, path.parent, clock))
-        stores = Stores(clock, telemetry, counters, Clients(), Contracts(), KeyStore(fetcher, clock), ledger)
+        stores = Stores(clock, telemetry, counters, Clients(), Contracts(), KeyStore(fetcher, clock), fetcher, ledger)
         try:
             yield stores
         finally:
@@ -95,6 +95,7 @@ def check_stores(path: Path) -> Stores:
         Clients(),
         Contracts(),
         keys,
+        fetcher,
         Ledger(open_store("sqlite:///unopened"), b"", clock),
         writable=False,
     )

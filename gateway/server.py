@@ -22,6 +22,8 @@ import uvloop
 
 from gateway.config.gateway import Gateway
 from gateway.config.values import Address
+from gateway.console.app import console
+from gateway.desk import Desk
 from gateway.edge.app import Edge
 from gateway.edge.guard import GuardLimits, guarded
 from gateway.edge.oauth import oauth_routes
@@ -31,7 +33,7 @@ from gateway.live import Live
 from gateway.reload import watch
 from gateway.runtime import open_stores
 from gateway.telemetry import AccessLog
-from gateway.worker.assembly import worker
+from gateway.worker.assembly import Worker
 
 log = structlog.get_logger()
 
@@ -77,7 +79,7 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
             tasks.create_task(watch(live, stop))
             tasks.create_task(_flush(stores.telemetry.log, stop))
             if only in (None, "worker"):
-                tasks.create_task(worker(live).run(stop))
+                tasks.create_task(Worker(live).run(stop))
             for server, _ in servers.values():
                 await server.listening.wait()
             addresses = {name: url(sock) for name, (_, sock) in servers.items()}
@@ -117,9 +119,10 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
         )
         servers["edge"] = (Server(config), bind(edge.listen, shared=edge.processes > 1))
     if only in (None, "console"):
-        from starlette.applications import Starlette
-
-        config = _config(Starlette(), timeout_graceful_shutdown=5)
+        stores = live.stores
+        desk = Desk(stores.ledger, lambda: live.snapshot, stores.clock)
+        app = console(live, desk, stores.fetcher)
+        config = _config(app, timeout_graceful_shutdown=5)
         servers["console"] = (Server(config), bind(gateway.console.listen))
     return servers
 

@@ -26,6 +26,7 @@ from gateway.errors import ConfigError, FaultClient, Finding, Problem, Refused, 
 from gateway.exchange import Exchange, Principal, Reply
 from gateway.holding import Asking
 from gateway.identity.authenticator import HeaderAuthenticator
+from gateway.identity.fetch import KeyFetcher
 from gateway.identity.issuer import TokenIssuer
 from gateway.identity.jwks import KeyStore
 from gateway.identity.satellites import Satellites
@@ -66,6 +67,7 @@ class Stores:
     clients: Clients
     contracts: Contracts
     keys: KeyStore
+    fetcher: KeyFetcher
     ledger: Ledger
     writable: bool = True
 

@@ -24,6 +24,7 @@ from gateway.approvals.file import ApprovalsFile, CalendarEntry, Escalate, Rule
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
+from gateway.config.messages import Channel, Messages
 from gateway.config.routes import route_file
 from gateway.stages import CONFIGURABLE
 
@@ -151,6 +152,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "console": lambda: options(Console),
     "ledger": lambda: options(Ledger),
     "counters": lambda: options(Counters),
+    "messages": lambda: options(Messages),
+    "channel": lambda: options(Channel),
     "upstream": lambda: options(Upstream),
     "resource": lambda: options(RESOURCE),
     "operation": lambda: options(OPERATION),

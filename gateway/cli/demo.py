@@ -31,6 +31,8 @@ def demo(
             config = _example(stack)
         erp = stack.enter_context(ErpProcess.start())
         os.environ["DEMO_ERP_URL"] = erp.url
+        # The demo's ERP forgets everything when it ends, so its ledger has to as well.
+        os.environ["ERP_GATEWAY_VAR"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="erp-gateway-ledger-"))
         outcome: list[bool] = []
 
         def walk(addresses: dict[str, str]) -> None:
@@ -73,7 +75,8 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         "",
         "Try it:",
         f"TOKEN=$(curl -s -u oa:demo-oa -d grant_type=client_credentials {edge}/oauth/token | {_PICK})",
-        f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -H 'Idempotency-Key: OA-100' {edge}/api/v1/payments -d '{_PAYMENT}'",
+        f'curl -s -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -H "Idempotency-Key: OA-100" '
+        f"{edge}/api/v1/payments -d '{_PAYMENT}'",
         f'curl -s -H "Authorization: Bearer $TOKEN" {edge}/api/v1/sales-orders   # 403: oa may not',
         "",
         "Ctrl-C ends it.",

@@ -1,7 +1,7 @@
 """The ``console:`` part of ``gateway.yaml``: where people work, how they sign in, and how long that lasts.
 
-People sign in at the company's OpenID provider; everything its answer is checked against is pinned here. Only a deployment that says
-``demo: true`` on loopback may do without. Each field's description is its line in the reference.
+People sign in at the company's OpenID provider; everything its answer is checked against is pinned here. Only a deployment that
+says ``demo: true`` on loopback may do without. Each field's description is its line in the reference.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ class SignIn(Section):
         ["RS256", "PS256", "ES256"], min_length=1, description="The signature algorithms accepted of an ID token."
     )
     subject_claim: str = Field(
-        "sub", min_length=1, description="The claim that names the person in policy rows. Must not be one people may change themselves."
+        "sub",
+        min_length=1,
+        description="The claim that names the person in policy rows. Must not be one people may change themselves.",
     )
-    subject_prefix: str = Field("", description="Put before the subject, so that its names cannot equal a satellite's or a role's.")
+    subject_prefix: str = Field(
+        "", description="Put before the subject, so that its names cannot equal a satellite's or a role's."
+    )
     name_claim: str = Field("name", min_length=1, description="The claim with the name that is shown; else the subject is.")
     tenant: str | None = Field(None, min_length=1, description="The tenant of all people; instead of a claim.")
     tenant_claim: str | None = Field(None, min_length=1, description="The claim that names the tenant (default `tenant`).")

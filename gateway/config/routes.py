@@ -109,6 +109,12 @@ class OperationBase(Section):
         if len(found) != 1:
             what = "has no method" if not found else f"has the methods {' and '.join(found)}"
             raise wrong(what, f"give exactly one of {', '.join(METHODS)}, with its path")
+        if self.mapping and self.request and self.answer:
+            raise wrong("has 'mapping' beside both 'request' and 'answer'", "remove 'mapping'")
+        return self
+
+    @model_validator(mode="after")
+    def _recorded_or_not(self) -> OperationBase:
         if self.method == "GET" and self.delivery not in (None, "direct"):
             raise wrong(f"is a get with delivery: {self.delivery}", "remove 'delivery'; reads are not recorded")
         if not self.recorded:
@@ -119,8 +125,6 @@ class OperationBase(Section):
                 raise wrong("requires an idempotency key without being recorded", "say delivery: inline or queued")
         if self.key is not None and self.idempotency == "required":
             raise wrong("requires an Idempotency-Key beside a natural key", "keep 'key', or 'idempotency: required'")
-        if self.mapping and self.request and self.answer:
-            raise wrong("has 'mapping' beside both 'request' and 'answer'", "remove 'mapping'")
         return self
 
     @property

@@ -11,7 +11,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config.gateway import Gateway
 from gateway.console.documents import Documents
 from gateway.console.guard import Guard
 from gateway.console.keys import Keys
@@ -22,26 +21,28 @@ from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
 from gateway.console.web import FOLDER, Web, environments
 from gateway.desk import Desk
-from gateway.documents.ledger import Ledger
 from gateway.errors import Internal, MethodNotAllowed, NotFound, Problem
+from gateway.exchange import Principal
 from gateway.live import Live
+from gateway.people import AUDIT, DELEGATE, OPERATE, Person
 from gateway.telemetry import Telemetry
 
 
-def console(live: Live, telemetry: Telemetry, ledger: Ledger, desk: Desk, caller: Caller) -> ASGIApp:
+def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
     """The console's application. ``caller`` is HTTP to the OpenID provider. Its settings are those of the start."""
     stores, gateway = live.stores, live.snapshot.deployment.gateway
+    ledger = stores.ledger
     settings = gateway.console
     sessions = Sessions(ledger, stores.clock, idle=settings.idle, lifetime=settings.lifetime)
     keys = Keys(ledger, sessions)
-    web = Web(settings, gateway.demo, sessions, stores.clock, desk.sections, environments())
+    web = Web(settings, gateway.demo, sessions, stores.clock, lambda person: permissions(live, person), environments())
     provider = None if settings.sign_in is None else Provider(settings.sign_in, caller, stores.keys.key, stores.clock)
     documents = Documents(web, desk, keys)
     pages = (SignIn(web, provider), documents, Operations(web, desk, documents), Delegations(web, desk), MyKeys(web, keys))
     errors = Errors(web)
     app = Starlette(
         routes=[
-            *machine_routes(live, telemetry),
+            *machine_routes(live, stores.telemetry),
             Route("/", start),
             Mount("/static", Assets(directory=FOLDER / "static")),
             *(route for page in pages for route in page.routes()),
@@ -49,6 +50,13 @@ def console(live: Live, telemetry: Telemetry, ledger: Ledger, desk: Desk, caller
         exception_handlers={Problem: errors.problem, HTTPException: errors.http, Exception: errors.broken},
     )
     return Guard(app, settings.public_url, errors.answer)
+
+
+def permissions(live: Live, person: Person) -> frozenset[str]:
+    """The parts of the menu somebody has, by the policy in force."""
+    principal, policy = Principal(person.subject, person.tenant, person.roles), live.snapshot.policy
+    parts = {"operate": (OPERATE, AUDIT), "delegate": (DELEGATE,)}
+    return frozenset(part for part, any_of in parts.items() if any(policy.decide(principal, one, "").allowed for one in any_of))
 
 
 def machine_routes(live: Live, telemetry: Telemetry) -> list[Route]:

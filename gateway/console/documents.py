@@ -1,7 +1,7 @@
 """The inbox and the page of one document: what a person sees before deciding, and the decision.
 
-A decision names the revision and the payload hash the person was shown. Approving needs somebody who proved lately to be there: by the
-security key they registered, else by signing in again. What the desk refuses is shown on the page it happened on.
+A decision names the revision and the payload hash the person was shown. Approving needs somebody who proved lately to be there:
+by the security key they registered, else by signing in again. What the desk refuses is shown on the page it happened on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from gateway.approvals.messages import msgid
 from gateway.console.keys import Decision, Key, Keys, usable
 from gateway.console.sessions import Session
 from gateway.console.web import Web, field
-from gateway.desk import Box, Desk
+from gateway.desk import Desk
+from gateway.desk.inbox import Box
 from gateway.errors import BadRequest, NotFound, Problem
 from gateway.people import Person
 
@@ -29,7 +30,12 @@ BOXES = {
     "waiting": msgid("Waiting on others"),
     "done": msgid("Done"),
 }
-NO_REASON = msgid("Say why you reject: the requester reads it.")
+OUTCOMES = {
+    "booked": msgid("The ERP has booked it"),
+    "absent": msgid("The ERP has not booked it: send it again"),
+    "discard": msgid("Never send it"),
+}
+"""What an operator can say became of a document nobody knows the outcome of."""
 
 
 class Documents:
@@ -84,7 +90,7 @@ class Documents:
         """The page of the document a path names, with what went wrong, if something did."""
         detail = await self._desk.detail(session.person, request.path_params["document"])
         keys = await self._keys.of(session.person)
-        values: dict[str, object] = {"accounts": None, "reason": "", **shown}
+        values: dict[str, object] = {"accounts": None, "payload": None, "reason": "", "rejecting": False, **shown}
         return await self._web.page(
             request,
             "document.html",
@@ -93,6 +99,9 @@ class Documents:
             keys=keys,
             fresh=self._web.fresh(session),
             usable=usable(request.state.origin),
+            refusal=detail.why_not.get("approve") or detail.why_not.get("attest"),
+            decides=bool(detail.can - {"reveal"}),
+            outcomes=OUTCOMES,
             problem=problem,
             **values,
         )
@@ -100,8 +109,8 @@ class Documents:
     async def reveal(self, request: Request, session: Session) -> Response:
         """The whole account numbers, on the record."""
         await self._web.form(request, session)
-        accounts = await self._desk.reveal(session.person, request.path_params["document"])
-        return await self.page(request, session, accounts=accounts)
+        found = await self._desk.reveal(session.person, request.path_params["document"])
+        return await self.page(request, session, accounts=found["accounts"], payload=found["payload"])
 
     # --- deciding --------------------------------------------------------------------------------------------------------
 
@@ -132,7 +141,7 @@ class Documents:
             raise
         except Problem as problem:
             return await self.page(request, session, problem.status, problem=problem)
-        notice = "approved" if detail.state == "held" else "released"
+        notice = "approved" if detail.row.state == "held" else "released"
         return self._web.go(f"/documents/{decision.document}", notice=notice)
 
     async def _present(self, request: Request, session: Session, decision: Decision, keys: list[Key], answer: str) -> Person:
@@ -146,8 +155,6 @@ class Documents:
         form = await self._web.form(request, session)
         decision, reason = _decision(request, form, "reject"), field(form, "reason", 2000)
         try:
-            if not reason:
-                raise BadRequest(NO_REASON)
             await self._desk.reject(
                 session.person,
                 decision.document,
@@ -159,7 +166,7 @@ class Documents:
         except NotFound:
             raise
         except Problem as problem:
-            return await self.page(request, session, problem.status, problem=problem, reason=reason)
+            return await self.page(request, session, problem.status, problem=problem, reason=reason, rejecting=True)
         return self._web.go(f"/documents/{decision.document}", notice="rejected")
 
 

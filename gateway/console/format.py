@@ -5,6 +5,7 @@ Everything returned is plain text; templates escape it. A value that is not what
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,10 +15,11 @@ from typing import Any
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_currency
 
-from gateway.approvals import quorum, rules
 from gateway.approvals.messages import msgid
 from gateway.console.languages import Language
+from gateway.desk import MESSAGES, Refusal
 from gateway.errors import Problem
+from gateway.holding import OBJECTIONS, REASONS
 
 STATES: Mapping[str, str] = {
     "received": msgid("Received"),
@@ -81,6 +83,21 @@ STORY: Mapping[str, str] = {
 }
 """What an audit entry says, by its kind."""
 
+MOODS: Mapping[str, str] = {
+    "document.vote": "good",
+    "document.approve": "good",
+    "document.deliver": "good",
+    "document.hold": "wait",
+    "document.reject": "bad",
+    "document.refuse": "bad",
+    "document.give_up": "bad",
+    "document.distrust": "bad",
+    "document.expire": "bad",
+    "document.lose": "warn",
+    "document.escalate": "warn",
+    "document.reopen": "warn",
+}
+
 NOTICES: Mapping[str, str] = {
     "approved": msgid("Your approval is recorded. 1 more person at least must agree; nothing has been sent."),
     "released": msgid("Your approval was the last one needed. The document is released."),
@@ -124,7 +141,16 @@ ADVICE: Mapping[int, str] = {
     503: msgid("Please try again in a minute. Nothing was changed."),
 }
 
-SENTENCES: Mapping[str, str] = {**rules.MESSAGES, **quorum.MESSAGES}
+NOTES: Mapping[str, str] = {
+    **OBJECTIONS,
+    "no_route": msgid("The route it came by is gone."),
+    "not_accepted": msgid("It cannot be sent as it is any more: %(detail)s"),
+    "sender_gone": msgid("Whoever was sending it stopped in the middle."),
+    "attested": msgid("Two operators said what the ERP shows."),
+}
+"""Why a document is where it is, by the code of its note; other codes are told by the state."""
+
+SENTENCES: Mapping[str, str] = {**REASONS, **MESSAGES}
 DASH = "–"
 
 
@@ -148,20 +174,23 @@ class Format:
 
     def at(self, moment: float | None) -> str:
         """A moment in full, with its time zone."""
-        return DASH if moment is None else format_datetime(self._local(moment), "yyyy-MM-dd HH:mm zzz", locale=self.language.locale)
+        if moment is None:
+            return DASH
+        return format_datetime(self._local(moment), "yyyy-MM-dd HH:mm zzz", locale=self.language.locale)
 
     def iso(self, moment: float) -> str:
+        """RFC 3339."""
         return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def ago(self, moment: float) -> str:
         """A moment against now: "3 hours ago", "in 2 days"."""
-        return format_timedelta(timedelta(seconds=moment - self.now), add_direction=True, locale=self.language.locale, threshold=1.5)
+        return self._distance(moment - self.now, add_direction=True)
 
     def left(self, moment: float | None) -> str:
         """Time until a moment, without direction; empty when there is none left."""
         if moment is None:
             return DASH
-        return format_timedelta(timedelta(seconds=moment - self.now), locale=self.language.locale, threshold=1.5) if moment > self.now else ""
+        return self._distance(moment - self.now) if moment > self.now else ""
 
     def urgent(self, moment: float | None) -> bool:
         return moment is not None and moment - self.now < 4 * 3600
@@ -192,17 +221,65 @@ class Format:
         """What went wrong, as far as the person may know: the sentence of a code with its parameters, else the detail."""
         code, parameters = problem.extensions.get("code"), problem.extensions.get("parameters")
         if isinstance(code, str) and isinstance(parameters, Mapping) and code in SENTENCES:
-            return self.language.say(SENTENCES[code], parameters)
+            return self._sentence(SENTENCES[code], parameters)
         return self.language.gettext(problem.detail or ADVICE.get(problem.status, ""))
+
+    def refusal(self, refusal: Refusal) -> str:
+        return self._sentence(refusal.message, refusal.parameters)
+
+    def note(self, note: Mapping[str, Any] | None) -> str:
+        """Why the document is where it is; empty where its state says all."""
+        code = str((note or {}).get("code", ""))
+        return self.language.say(NOTES[code], note or {}) if code in NOTES else ""
+
+    def json(self, value: object) -> str:
+        """A JSON value as text, numbers with the digits they came with."""
+        return value if isinstance(value, str) else "\n".join(_lines(value, ""))
+
+    def moment(self, text: str) -> float:
+        """Unix seconds of RFC 3339 text."""
+        return datetime.fromisoformat(text).timestamp()
+
+    def mood(self, kind: str) -> str:
+        """How an entry of the story feels, as ``TONES``."""
+        return MOODS.get(kind, "")
 
     def method(self, method: str) -> str:
         return self.language.gettext(METHODS.get(method, method))
+
+    def _sentence(self, sentence: str, parameters: Mapping[str, Any]) -> str:
+        """A sentence whose parameter ``state`` is told in words."""
+        told = {name: self.state(value).lower() if name == "state" else value for name, value in parameters.items()}
+        return self.language.say(sentence, told)
 
     def _amounts(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         currency = str(parameters.get("currency") or "XXX")
         money = {"amount", "threshold", "total"}
         return {name: self.money(value, currency) if name in money else value for name, value in parameters.items()}
 
+    def _distance(self, seconds: float, *, add_direction: bool = False) -> str:
+        span, locale = timedelta(seconds=seconds), self.language.locale
+        return format_timedelta(span, add_direction=add_direction, locale=locale, threshold=1.5)
+
     def _local(self, moment: float) -> datetime:
         there = datetime.fromtimestamp(moment, UTC)
         return there.astimezone(self.timezone)
+
+
+def _lines(value: object, indent: str) -> list[str]:
+    """JSON, two blanks a level. A ``Decimal`` is written as it came, which the standard encoder cannot."""
+    inner = indent + "  "
+    if isinstance(value, Mapping) and value:
+        parts = [(f"{json.dumps(str(name), ensure_ascii=False)}: ", item) for name, item in value.items()]
+        opening, closing = "{", "}"
+    elif isinstance(value, list | tuple) and value:
+        parts = [("", item) for item in value]
+        opening, closing = "[", "]"
+    else:
+        return [str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)]
+    lines = [opening]
+    for number, (name, item) in enumerate(parts, 1):
+        first, *rest = _lines(item, inner)
+        lines += [inner + name + first, *rest]
+        lines[-1] += "," if number < len(parts) else ""
+    return [*lines, indent + closing]

@@ -1,8 +1,9 @@
-"""What stands in front of every page of the console: its own name, its own origin, a small body, and headers that let a browser help.
+"""What stands in front of every page of the console: its own name, its own origin, a small body, and headers that let a browser
+help.
 
-A page of another site can make a browser call this port: by a name of its own that resolves here (DNS rebinding), by a form, or by a
-frame. So ``Host`` must be one the console goes by, an unsafe method must come from one of its own pages, and nothing may frame it.
-Health and metrics are for machines: whatever name they use, and they show no page.
+A page of another site can make a browser call this port: by a name of its own that resolves here (DNS rebinding), by a form, or
+by a frame. So ``Host`` must be one the console goes by, an unsafe method must come from one of its own pages, and nothing may
+frame it. Health and metrics are for machines: whatever name they use, and they show no page.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Security keys: WebAuthn credentials people register, and approvals signed with them (W3C Web Authentication Level 3).
 
-What a key signs is the decision itself: the challenge is a hash over a number used once and over document, revision, payload hash and
-decision, so an answer fits one decision and no other. The number is kept in the session and taken once. py_webauthn verifies.
+What a key signs is the decision itself: the challenge is a hash over a number used once and over document, revision, payload
+hash and decision, so an answer fits one decision and no other. The number is kept in the session and taken once. py_webauthn
+verifies.
 """
 
 from __future__ import annotations
@@ -129,7 +130,12 @@ class Keys:
         except (WebAuthnException, ValueError) as error:
             raise Forbidden(REFUSED) from error
         id_, person = _encode(made.credential_id), session.person.subject
-        row = {"id": id_, "person": person, "name": name[:100] or id_[:8], "public_key": made.credential_public_key}
+        row: dict[str, Any] = {
+            "id": id_,
+            "person": person,
+            "name": name[:100] or id_[:8],
+            "public_key": made.credential_public_key,
+        }
         row |= {"sign_count": made.sign_count, "revoked": False}
 
         def unit(tx: Transaction) -> None:
@@ -155,7 +161,9 @@ class Keys:
 
     # --- deciding --------------------------------------------------------------------------------------------------------
 
-    async def question(self, session: Session, decision: Decision, held: Sequence[Key], origin: str, now: float) -> dict[str, Any]:
+    async def question(
+        self, session: Session, decision: Decision, held: Sequence[Key], origin: str, now: float
+    ) -> dict[str, Any]:
         """Options for ``navigator.credentials.get``, as JSON."""
         number = await self._ask(session, "decision", now)
         options = generate_authentication_options(
@@ -200,7 +208,7 @@ class Keys:
         def unit(tx: Transaction) -> None:
             c = credentials.c
             current = tx.connection.execute(select(c.sign_count).where(c.id == key.id, c.revoked.is_(False))).scalar()
-            if current is None or (count or current) and count <= current:
+            if current is None or ((count or current) and count <= current):
                 raise Forbidden(REFUSED)
             tx.write(credentials.update().where(c.id == key.id), {"sign_count": count})
 

@@ -1,11 +1,12 @@
 """Which language a person reads, and the sentences in it.
 
-English is the source; every other language is a gettext catalogue, ``locale/*/LC_MESSAGES/messages.po``, read as text at start so that
-no compiled file can lag behind. A sentence without translation is shown in English, never as a key.
+English is the source; every other language is a gettext catalogue, ``locale/*/LC_MESSAGES/messages.po``, read as text at start
+so that no compiled file can lag behind. A sentence without translation is shown in English, never as a key.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -60,12 +61,15 @@ def load(locale: str) -> Catalog:
 
 def _language(tag: str, name: str, locale: str) -> Language:
     catalog = load(locale)
-    sentences = {_id(message.id): message.string for message in catalog if message.id and not message.fuzzy}
+    sentences: dict[str, str | tuple[str, ...]] = {}
+    for message in catalog:
+        if not message.id or message.fuzzy:
+            continue
+        if isinstance(message.id, str):
+            sentences[message.id] = str(message.string)
+        else:
+            sentences[message.id[0]] = tuple(message.string or ())
     return Language(tag, name, Locale.parse(locale), sentences, _plural(catalog))
-
-
-def _id(id_: str | tuple[str, ...]) -> str:
-    return id_ if isinstance(id_, str) else id_[0]
 
 
 def _plural(catalog: Catalog) -> Callable[[int], int]:
@@ -83,15 +87,16 @@ def languages() -> Mapping[str, Language]:
     return {language.tag: language for language in (ENGLISH, chinese)}
 
 
-_ALIASES = {"zh": "zh-CN", "en": "en"}
+_SIMPLIFIED = re.compile(r"zh(?!-(?:Hant|TW|HK|MO)\b)", re.IGNORECASE)
+"""Chinese, unless it asks for the traditional script."""
 
 
 def choose(cookie: str | None, accept: str | None) -> Language:
     """What the person chose before, else what the browser asks for (RFC 9110 section 12.5.4), else English."""
     known = languages()
-    if cookie in known:
+    if cookie is not None and cookie in known:
         return known[cookie]
-    tag = negotiate_locale(_preferred(accept or ""), list(known), sep="-", aliases=_ALIASES)
+    tag = negotiate_locale(_preferred(accept or ""), list(known), sep="-")
     return known.get(tag or "", ENGLISH)
 
 
@@ -106,4 +111,4 @@ def _preferred(accept: str) -> list[str]:
         except ValueError:
             continue
     tags = [tag for weight, tag in sorted(weighted, key=lambda pair: -pair[0]) if weight > 0 and tag]
-    return ["zh-CN" if tag.lower().startswith("zh") and "tw" not in tag.lower() and "hant" not in tag.lower() else tag for tag in tags]
+    return ["zh-CN" if _SIMPLIFIED.match(tag) else tag for tag in tags]

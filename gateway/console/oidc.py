@@ -1,8 +1,9 @@
-"""Sign-in at an OpenID provider: authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, RFC 7636, RFC 9207).
+"""Sign-in at an OpenID provider: authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0, RFC 7636, RFC
+9207).
 
-authlib builds the requests and checks the claims; signatures are checked as those of access tokens are, with keys fetched and kept by
-the same store. The provider's discovery document is fetched when first needed and must name exactly the configured issuer. Nothing a
-provider answers is trusted before it is proved, and no reason leaves for the browser: it is in the log.
+authlib builds the requests and checks the claims; signatures are checked as those of access tokens are, with keys fetched and
+kept by the same store. The provider's discovery document is fetched when first needed and must name exactly the configured
+issuer. Nothing a provider answers is trusted before it is proved, and no reason leaves for the browser: it is in the log.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ FindKey = Callable[[str, str | None, str], Awaitable[PublicKey]]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Immutable. One sign-in under way, kept in a cookie of the browser that began it: what comes back counts in that browser only.
+    """Immutable. One sign-in under way, kept in a cookie of the browser that began it: what comes back counts in that browser
+    only.
 
     :param fresh: seconds since the person proved to be there that are still good; ``None`` where any sign-in will do.
     """
@@ -187,7 +189,7 @@ class Provider:
         try:
             claims.validate(int(now), int(config.leeway))
         except JoseError as error:
-            raise Rejected("claims not good", reason=str(error)) from error
+            raise Rejected("claims not good", why=str(error)) from error
         self._check_time(payload, flow, now)
         return dict(payload)
 

@@ -1,5 +1,5 @@
-"""What is stuck, for operators: attest what the ERP shows, send again, discard. Each needs a reason, and what books or drops money two
-different operators."""
+"""What is stuck, for operators: attest what the ERP shows, send again, discard. Each needs a reason, and what books or drops
+money two different operators."""
 
 from __future__ import annotations
 
@@ -12,20 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.approvals.messages import msgid
-from gateway.console.documents import Documents
+from gateway.console.documents import OUTCOMES, Documents
 from gateway.console.sessions import Session
 from gateway.console.web import Web, field
 from gateway.desk import Desk
 from gateway.errors import BadRequest, NotFound, Problem
 
 PAGE = 100
-OUTCOMES = {
-    "booked": msgid("The ERP has booked it"),
-    "absent": msgid("The ERP has not booked it: send it again"),
-    "discard": msgid("Never send it"),
-}
 NO_OUTCOME = msgid("Say what the ERP shows.")
-NO_REASON = msgid("Say why: it is kept in the audit trail.")
 
 
 class Operations:
@@ -60,9 +54,9 @@ class Operations:
             outcome: Any = field(form, "outcome", 20)
             if outcome not in OUTCOMES:
                 raise BadRequest(NO_OUTCOME)
-            reference, reason = field(form, "reference", 200), _reason(form)
+            reference, reason = field(form, "reference", 200), field(form, "reason", 2000)
             detail = await self._desk.attest(session.person, document, outcome, reference=reference, reason=reason)
-            return "attested" if detail.state == "manual" else "settled"
+            return "attested" if detail.row.state == "manual" else "settled"
 
         return await self._do(request, session, act)
 
@@ -75,7 +69,7 @@ class Operations:
 
     async def discard(self, request: Request, session: Session) -> Response:
         async def act(document: str, form: FormData) -> str:
-            await self._desk.discard(session.person, document, _reason(form))
+            await self._desk.discard(session.person, document, field(form, "reason", 2000))
             return "discarded"
 
         return await self._do(request, session, act)
@@ -89,10 +83,3 @@ class Operations:
         except Problem as problem:
             return await self._documents.page(request, session, problem.status, problem=problem)
         return self._web.go(f"/documents/{document}", notice=notice)
-
-
-def _reason(form: FormData) -> str:
-    reason = field(form, "reason", 2000)
-    if not reason:
-        raise BadRequest(NO_REASON)
-    return reason

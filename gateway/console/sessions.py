@@ -1,7 +1,7 @@
 """People signed in to the console: rows of the ledger's table ``sessions``, found by a cookie.
 
-The cookie's value is 256 random bits and only its SHA-256 is kept, so the ledger opens no session. Signing in, and proving again to
-be there, always make a new value; a session ends when it was idle, when it is old, and at once when the person signs out.
+The cookie's value is 256 random bits and only its SHA-256 is kept, so the ledger opens no session. Signing in, and proving again
+to be there, always make a new value; a session ends when it was idle, when it is old, and at once when the person signs out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, RowMapping, or_, select
 
 from gateway.documents.ledger import Ledger
 from gateway.documents.tables import sessions
@@ -69,7 +69,8 @@ class Sessions:
     async def open(
         self, person: Person, authenticated_at: float, *, instead_of: Session | None = None, data: Mapping[str, Any] | None = None
     ) -> Session:
-        """Sign somebody in, or, ``instead_of`` a session, somebody who proved again to be there: that keeps its age and nothing else."""
+        """Sign somebody in, or, ``instead_of`` a session, somebody who proved again to be there: that keeps its age and nothing
+        else."""
         token = secrets.token_urlsafe(32)
 
         def unit(tx: Transaction) -> Session:
@@ -161,7 +162,7 @@ def _row(session: Session) -> dict[str, Any]:
     }
 
 
-def _session(token: str, row: Mapping[str, Any]) -> Session:
+def _session(token: str, row: RowMapping) -> Session:
     kept = json.loads(row["data"])
     who = kept["person"]
     person = Person(row["person"], who["name"], who["tenant"], tuple(who["roles"]), who["method"])

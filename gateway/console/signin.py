@@ -1,7 +1,7 @@
 """Signing in and out, proving again to be there, and the choice of a language.
 
-With a provider configured people sign in there; a deployment that says ``demo: true`` lets its well-known people in by a button. There
-is no third way. Where somebody goes afterwards is always a page of the console, whatever a link says.
+With a provider configured people sign in there; a deployment that says ``demo: true`` lets its well-known people in by a button.
+There is no third way. Where somebody goes afterwards is always a page of the console, whatever a link says.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ class SignIn:
     async def _enter(
         self, person: Person, at: float, next_: str, session: Session | None, *, id_token: str | None = None
     ) -> Response:
-        """Open a session. In place of one that is open it must be the same person's, so that nobody decides under another's name."""
+        """Open a session. In place of one that is open it must be the same person's, so that nobody decides under another's
+        name."""
         if session is not None and (session.person.subject, session.person.tenant) != (person.subject, person.tenant):
             raise Forbidden(SOMEBODY_ELSE)
         data = {"id_token": id_token} if id_token else {}

@@ -1,7 +1,7 @@
 """What every page shares: who is signed in, what a form must carry, and how a template becomes an answer.
 
-Pages are functions of a request; ``Web.signed_in`` puts the session before them. Cookies are ours alone: HttpOnly, SameSite=Lax so
-that a link in a message arrives signed in, and with the ``__Host-`` prefix wherever the console is reached by https.
+Pages are functions of a request; ``Web.signed_in`` puts the session before them. Cookies are ours alone: HttpOnly, SameSite=Lax
+so that a link in a message arrives signed in, and with the ``__Host-`` prefix wherever the console is reached by https.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -52,7 +51,7 @@ class Web:
     demo: bool
     sessions: Sessions
     clock: Clock
-    sections: Callable[[Person], Awaitable[frozenset[str]]]
+    sections: Callable[[Person], frozenset[str]]
     environments: Mapping[str, Environment]
 
     # --- who ---------------------------------------------------------------------------------------------------------------
@@ -62,8 +61,8 @@ class Web:
         return None if token is None else await self.sessions.find(token, touch=touch)
 
     def signed_in(self, page: PersonPage, *, live: bool = False) -> Page:
-        """A page for somebody. Who is nobody signs in first and comes back. ``live`` pages refresh themselves: that is no work of a
-        person and keeps no session alive."""
+        """A page for somebody. Who is nobody signs in first and comes back. ``live`` pages refresh themselves: that is no work
+        of a person and keeps no session alive."""
 
         async def guarded(request: Request) -> Response:
             session = await self.session(request, touch=not live)
@@ -113,7 +112,7 @@ class Web:
     async def render(self, request: Request, template: str, **values: object) -> str:
         language = self.language(request)
         session: Session | None = getattr(request.state, "session", None)
-        sections = frozenset() if session is None else await self.sections(session.person)
+        sections = frozenset() if session is None else self.sections(session.person)
         format_ = Format(language, self.settings.timezone, self.clock.now())
         query = f"?{request.url.query}" if request.url.query else ""
         shared = {

@@ -1,6 +1,7 @@
 """Lists of documents: what waits for a person, what they wait for, what is done, and for operators what is stuck.
 
-Newest first. Whether a person may vote is no condition a database can check, so documents are read in chunks and judged one by one.
+Newest first. Whether a person may vote is no condition a database can check, so documents are read in chunks and judged one by
+one.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def troubled(
     connection: Connection, viewer: Viewer, states: Sequence[State] | None, limit: int, before: float | None
 ) -> list[Row]:
     """Documents in these states; without any named, those somebody has to look at."""
-    conditions = [_D.c.state.in_(_values(TROUBLED if states is None else states))]
+    conditions: list[ColumnElement[bool]] = [_D.c.state.in_(_values(TROUBLED if states is None else states))]
     if states is None:
         conditions.append(or_(_D.c.state.not_in(_values(MOVING)), _D.c.updated_at <= viewer.now - STUCK))
     return _page(connection, viewer, conditions, limit, before)

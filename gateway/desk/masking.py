@@ -1,7 +1,7 @@
 """Bank accounts as people see them: the last four characters, wherever the account stands in what the satellite sent.
 
-An account is looked for by its key, so that blanks or full-width digits hide none. What is masked too much can be revealed; what is
-masked too little cannot be taken back.
+An account is looked for by its key, so that blanks or full-width digits hide none. What is masked too much can be revealed;
+what is masked too little cannot be taken back.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from typing import Any
 from gateway.approvals.compare import account_key
 
 DOTS = "••••"
+_WRITTEN = ("reason", "detail", "note", "problem")
 _SHOWN = 4
 _SHORTEST = 7
 """An account shorter than this is masked whole, and not looked for inside other text."""
+_MOST_LOOKED_FOR = 64
+"""Accounts looked for one by one inside other text; in a larger batch whatever looks like one is masked there."""
 _DIGITS = re.compile(r"[0-9](?:[\s-]?[0-9]){9,}")
 """What looks like an account in a sentence that a person wrote."""
 
@@ -31,6 +34,8 @@ def masked_text(text: str, accounts: Collection[str]) -> str:
     key = account_key(text)
     if key in accounts:
         return masked(text)
+    if len(accounts) > _MOST_LOOKED_FOR:
+        return _DIGITS.sub(lambda found: masked(found[0]), text)
     inside = [account for account in accounts if len(account) >= _SHORTEST and account in key]
     for account in inside:
         text = re.sub(r"[\s\W_]*".join(map(re.escape, account)), masked(account), text, flags=re.IGNORECASE)
@@ -41,6 +46,19 @@ def masked_text(text: str, accounts: Collection[str]) -> str:
 def masked_sentence(text: str, accounts: Collection[str]) -> str:
     """What a person wrote, without the accounts known and without anything that looks like one."""
     return _DIGITS.sub(lambda found: masked(found[0]), masked_text(text, accounts))
+
+
+def masked_details(details: Mapping[str, Any], accounts: Collection[str]) -> dict[str, Any]:
+    """What an audit entry or a note tells: whatever people or other systems put into words is read with distrust."""
+    told: dict[str, Any] = {}
+    for name, value in details.items():
+        if isinstance(value, Mapping):
+            told[name] = masked_details(value, accounts)
+        elif name in _WRITTEN and isinstance(value, str):
+            told[name] = masked_sentence(value, accounts)
+        else:
+            told[name] = masked_value(value, accounts)
+    return told
 
 
 def masked_value(value: object, accounts: Collection[str]) -> object:

@@ -33,7 +33,17 @@ MESSAGES: Final[Mapping[str, str]] = {
 """English sentences by code, for gettext; the parameters are those of the refusal."""
 
 CONFLICTS: Final = frozenset(
-    ("not_held", "not_manual", "not_dead", "body_changed", "wrong_revision", "wrong_hash", "expired", "already_voted", "already_attested")
+    (
+        "not_held",
+        "not_manual",
+        "not_dead",
+        "body_changed",
+        "wrong_revision",
+        "wrong_hash",
+        "expired",
+        "already_voted",
+        "already_attested",
+    )
 )
 WRONG_INPUT: Final = frozenset(
     (

@@ -1,7 +1,7 @@
 """Who may see which document, and what each person may do with it.
 
-A document is seen by those who are asked about it, who asked for it, changed it or voted on it, and by operators and auditors, all of
-its own tenant. For everybody else it does not exist.
+A document is seen by those who are asked about it, who asked for it, changed it or voted on it, and by operators and auditors,
+all of its own tenant. For everybody else it does not exist.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, select
 
-from gateway.approvals.compare import person_key
+from gateway.approvals.compare import account_key, person_key
 from gateway.approvals.facts import total
 from gateway.approvals.quorum import Vote
-from gateway.desk.masking import accounts_in, masked
+from gateway.desk.masking import accounts_in, masked, masked_details
 from gateway.desk.refusals import Refusal
 from gateway.desk.views import Json, Row
 from gateway.documents import tables
@@ -29,6 +29,8 @@ from gateway.exchange import Principal
 from gateway.holding import Ballot, Rules, ballots
 from gateway.people import AUDIT, DELEGATE, OPERATE, Person
 from gateway.policy.roles import Roles
+
+Decision = Literal["approve", "reject"]
 
 _D = tables.documents
 _P = tables.payees
@@ -125,7 +127,9 @@ class Viewer:
 
     def _may(self, operation: str) -> bool:
         person = self.person
-        return bool(self.key) and self._policy.decide(Principal(person.subject, person.tenant, person.roles), operation, "").allowed
+        return (
+            bool(self.key) and self._policy.decide(Principal(person.subject, person.tenant, person.roles), operation, "").allowed
+        )
 
     def ballots(self, connection: Connection, found: Iterable[Item]) -> dict[str, Ballot]:
         held = [(item.id, item.revision, item.received_at, item.hold) for item in found if item.hold is not None]
@@ -153,16 +157,15 @@ class Viewer:
             return True
         return ballot is not None and (self.is_asked(ballot) or self.is_party(ballot) or self.has_voted(ballot))
 
-    def vote_refusal(self, item: Item, ballot: Ballot, decision: str, delegator: str | None = None) -> Refusal | None:
+    def vote_refusal(self, item: Item, ballot: Ballot, decision: Decision, delegator: str | None = None) -> Refusal | None:
         """Why the person cannot decide so now; ``None`` when they can."""
         if item.state is not State.HELD:
             return Refusal("not_held", {"state": item.state.value})
         question = ballot.question
-        kind = "approve" if decision == "approve" else "reject"
-        vote = Vote(self.person.subject, kind, question.revision, question.payload_hash, self.now, delegator)
+        vote = Vote(self.person.subject, decision, question.revision, question.payload_hash, self.now, delegator)
         return refusal_of(ballot, vote, self.person.roles)
 
-    def may_act_for(self, item: Item, ballot: Ballot, decision: str) -> tuple[str, ...]:
+    def may_act_for(self, item: Item, ballot: Ballot, decision: Decision) -> tuple[str, ...]:
         """In whose place the person can decide so now."""
         others = ballot.delegators(self.person.subject, self.now)
         return tuple(name for name in others if self.vote_refusal(item, ballot, decision, name) is None)
@@ -172,8 +175,8 @@ class Viewer:
 
 
 def refusal_of(ballot: Ballot, vote: Vote, carried: Sequence[str]) -> Refusal | None:
-    """Why a vote cannot be taken. Who agreed before may say so once more where that lets the document go: enough votes may have come
-    to count since, with a role that somebody got back."""
+    """Why a vote cannot be taken. Who agreed before may say so once more where that lets the document go: enough votes may have
+    come to count since, with a role that somebody got back."""
     refusal = ballot.refusal(vote, carried)
     if refusal is None or (refusal.code == "already_voted" and _confirms(ballot, vote)):
         return None
@@ -238,7 +241,7 @@ def _row(viewer: Viewer, item: Item, ballot: Ballot | None, paid: _Money | None)
         expires_at=hold.expires_at if hold and item.state is State.HELD else None,
         escalated=hold.escalated if hold else False,
         reference=item.reference,
-        note=item.note,
+        note=_noted(item),
         may_vote=may_vote,
         for_whom=for_whom,
         why_not=None if may_vote else why_not,
@@ -249,7 +252,15 @@ def _money(facts: Mapping[str, Any]) -> _Money:
     accounts = accounts_in(facts)
     one = facts.get("payee") or (facts["lines"][0]["payee"] if len(accounts) == 1 else {})
     account = masked(one["account"]) if one else ""
-    return _Money(facts["amount"], facts["currency"], one.get("name", ""), account, len(accounts), facts["entity"])
+    amount, currency, entity = (facts.get(name, "") for name in ("amount", "currency", "entity"))
+    return _Money(amount, currency, one.get("name", ""), account, len(accounts), entity)
+
+
+def _noted(item: Item) -> Json | None:
+    if item.note is None:
+        return None
+    accounts = accounts_in(item.hold.facts) if item.hold else ()
+    return masked_details(item.note, {account_key(account) for account in accounts})
 
 
 def _sums(connection: Connection, documents: Sequence[str]) -> dict[str, _Money]:

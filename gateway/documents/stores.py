@@ -90,7 +90,7 @@ def _sqlite(url: str, connections: int, begin: str, pragmas: tuple[str, ...]) ->
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred, and come with the first write only
-        for pragma in (*pragmas, f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", *pragmas):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

@@ -121,6 +121,7 @@ work = Table(
     Column("problem", Text),  # why the last attempt failed
     Index("ix_work_at", "at"),
     Index("ix_work_document", "document"),
+    sqlite_autoincrement=True,  # the number of a piece that is done must not become another's, which somebody late would finish
 )
 """What has to be done and when: sends, probes, timers, messages, callbacks. A claim is a later ``at``."""
 

@@ -45,6 +45,14 @@ class _Entry:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    head: Head
+    shift: int
+    doubtful: tuple[int, ...]
+    then: _Entry
+
+
 @dataclass(slots=True)
 class Verifier:
     """Feed it every row by ascending ``seq``, then ``finish``.
@@ -66,6 +74,7 @@ class Verifier:
     _doubtful: list[int] = field(default_factory=list)  # rows since the last trusted entry that are none
     _displaced: dict[int, int] = field(default_factory=dict)  # row -> the entry it holds
     _pending: _Entry | None = None  # a trusted entry that does not fit, until the next one says whether the rest fits it
+    _fallback: _Before | None = None  # what was so before the last entry, which fits only if the numbers of rows were changed
     _rewritten: tuple[int, str] = (0, "")  # first row of a stretch that follows itself without a seal, hash of its last
 
     def __post_init__(self) -> None:
@@ -81,7 +90,11 @@ class Verifier:
         entry = self._trusted(row)
         if entry is None:
             self._doubtful.append(row.seq)
-            return
+        else:
+            self._fit(entry)
+
+    def _fit(self, entry: _Entry) -> None:
+        before = self._fallback
         if entry.previous == self.head.hash and entry.seq == self.head.seq + 1:
             self._follows(entry)
         elif entry.seq == entry.place - self._shift and entry.seq > self.head.seq:
@@ -89,12 +102,18 @@ class Verifier:
         elif self._pending and entry.previous == self._pending.hash and entry.seq == self._pending.seq + 1:
             self._moved_up(self._pending)
             self._accept(entry)
+        elif before and entry.seq == entry.place - before.shift and entry.seq > before.head.seq:
+            self._fall_back(before)
+            self._fit(entry)
         else:
             self._give_up_pending()
             self._pending = entry
 
     def finish(self, head: Head | None) -> list[Tampering]:
         """What is wrong, by number. ``head`` is what the database says the last entry is."""
+        before = self._fallback
+        if before and head and head.seq == before.then.place - before.shift:
+            self._fall_back(before)
         if self._pending and head == Head(self._pending.seq, self._pending.hash) and self._pending.seq > self.head.seq:
             self._moved_up(self._pending)
         self._give_up_pending()
@@ -144,9 +163,11 @@ class Verifier:
         if entry.place - entry.seq != self._shift and not between:
             self._note(entry.place, "reordered", f"holds entry {entry.seq}")
         self._give_up_pending()
+        before = _Before(self.head, self._shift, tuple(self._doubtful), entry)
         self._doubtful = []
         self._shift = entry.place - entry.seq
         self._accept(entry)
+        self._fallback = before if self._shift != before.shift else None
 
     def _in_its_place(self, entry: _Entry) -> None:
         """Where its number says, though not linked to the last trusted one: what stands between takes other entries' places."""
@@ -174,6 +195,7 @@ class Verifier:
     def _accept(self, entry: _Entry) -> None:
         self.head = Head(entry.seq, entry.hash)
         self._rewritten = (0, "")
+        self._fallback = None
         anchored = self._anchored.get(entry.seq)
         if anchored is None:
             return
@@ -181,6 +203,13 @@ class Verifier:
             self._note(self._anchor + 1, "anchor", "not what was anchored outside the database", entry.seq)
         self._astray = anchored != entry.hash
         self._anchor = entry.seq
+
+    def _fall_back(self, before: _Before) -> None:
+        """The numbers of rows were not changed after all: it was the last entry that stood in a wrong place."""
+        self._displaced[before.then.place] = before.then.seq
+        self.head, self._shift = before.head, before.shift
+        self._doubtful = [*before.doubtful, before.then.place, *self._doubtful]
+        self._fallback = None
 
     def _give_up_pending(self) -> None:
         if self._pending:

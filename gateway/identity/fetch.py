@@ -1,5 +1,5 @@
-"""Talk to an issuer: fetch its key set, over HTTP or from a file, or post to its token endpoint. Nothing is trusted about an answer's
-size, speed or form, and no redirect is followed."""
+"""Talk to an issuer: fetch its key set, over HTTP or from a file, or post to its token endpoint. Nothing is trusted about an
+answer's size, speed or form, and no redirect is followed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class KeyFetcher:
         return body
 
     async def post(self, url: str, headers: Mapping[str, str], form: bytes) -> tuple[int, bytes]:
-        """Post a form (``application/x-www-form-urlencoded``); the status and body of whatever answer comes. Raises ``FetchError``."""
+        """Post a form (``application/x-www-form-urlencoded``); the status and body of whatever answer comes. Raises
+        ``FetchError``."""
         accept = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
         return await self._call("POST", url, {**accept, **headers}, form)
 

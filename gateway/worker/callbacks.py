@@ -34,6 +34,7 @@ from gateway.exchange import Headers, Outgoing
 from gateway.identity.satellites import Callback, Satellites
 from gateway.ports import Client
 from gateway.upstreams.settings import ClientSettings
+from gateway.worker.turns import BUSY, BUSY_SECONDS, Turns, put_back
 
 log = structlog.get_logger()
 
@@ -44,7 +45,9 @@ TIMEOUT: Final = 15.0
 LEASE: Final = 30.0
 """Seconds a try is nobody else's; longer than ``TIMEOUT``."""
 
-ANSWER_LIMIT: Final = 64 * 1024
+ANSWER_LIMIT: Final = 1 << 40
+"""None: an answer's body is never read, so one that says it is long is as good as any other."""
+
 EARLIER: Final = "waits for an earlier callback of the document"
 
 _METADATA: Final = (
@@ -87,6 +90,7 @@ def signature(secret: bytes, id_: str, at: int, body: bytes) -> str:
 class _Event:
     """Immutable. One callback, ready to be sent."""
 
+    satellite: str
     callback: Callback
     headers: Headers
     body: bytes
@@ -113,6 +117,7 @@ class Callbacks:
         *,
         jitter: Callable[[], float] = random.random,
         timeout: float = TIMEOUT,
+        turns: Turns | None = None,
     ) -> None:
         self._ledger = ledger
         self._satellites = satellites
@@ -120,6 +125,7 @@ class Callbacks:
         self._connect = connect
         self._jitter = jitter
         self._timeout = timeout
+        self._turns = turns or Turns()
         self._clients: dict[str, Client] = {}
         self.failed = 0
         self.given_up = 0
@@ -129,7 +135,12 @@ class Callbacks:
         event = await self._ledger.write(partial(_begin, work, self._satellites(), self._represent))
         if event is None:
             return
-        verdict, problem = await self._post(event)
+        async with self._turns.turn(event.satellite) as free:
+            if not free:
+                later = BUSY_SECONDS * (1 + self._jitter() * 4)
+                await self._ledger.write(lambda tx: put_back(tx, work, later, BUSY))
+                return
+            verdict, problem = await self._post(event)
         wait = WAITS[min(work.attempts, len(WAITS)) - 1] * (1 + self._jitter() / 10)
         await self._ledger.write(partial(_settle, work, verdict, problem, wait))
         if verdict != "done":
@@ -184,8 +195,7 @@ def _begin(work: Work, satellites: Satellites, represent: Callable[[Document], d
         return None
     earlier = _earlier(tx, work)
     if earlier is not None:
-        later = {"at": max(earlier, tx.now) + 1, "attempts": work.attempts - 1, "problem": EARLIER}
-        tx.write(_W.update().where(_W.c.id == work.id).values(later))
+        put_back(tx, work, max(earlier - tx.now, 0.0) + 1.0, EARLIER)
         return None
     tx.write(_W.update().where(_W.c.id == work.id).values(at=tx.now + LEASE, problem=None))
     return _event(work, document, satellite.callback, represent, tx.now)
@@ -216,7 +226,7 @@ def _event(
         "webhook-timestamp": str(sent),
         "webhook-signature": signature(callback.secret, id_, sent, body),
     }
-    return _Event(callback, [(name.encode(), value.encode()) for name, value in fields.items()], body)
+    return _Event(document.satellite, callback, [(name.encode(), value.encode()) for name, value in fields.items()], body)
 
 
 def _settle(work: Work, verdict: Verdict, problem: str, wait: float, tx: Transaction) -> None:

@@ -28,6 +28,7 @@ from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.records import GATEWAY, Document, Hold, Json, Todo, Work, find, finish, postpone, put
 from gateway.documents.states import State
 from gateway.worker.texts import Text, compose
+from gateway.worker.turns import BUSY, BUSY_SECONDS, Turns, put_back
 
 log = structlog.get_logger()
 
@@ -78,12 +79,14 @@ class Messages:
         *,
         jitter: Callable[[], float] = random.random,
         timeout: float = TIMEOUT,
+        turns: Turns | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._members = members
         self._jitter = jitter
         self._timeout = timeout
+        self._turns = turns or Turns()
         self._threads: dict[str, Future[str | None]] = {}
         self.failed = 0
         self.given_up = 0
@@ -96,6 +99,14 @@ class Messages:
             if reached == 0:
                 log.warning("message.unaddressed", about=work.kind, document=work.document)
             return
+        async with self._turns.turn(work.data["to"]) as free:
+            if not free:
+                later = BUSY_SECONDS * (1 + self._jitter() * 4)
+                await self._ledger.write(lambda tx: put_back(tx, work, later, BUSY))
+                return
+            await self._deliver(work, settings)
+
+    async def _deliver(self, work: Work, settings: Settings) -> None:
         text = await self._ledger.write(partial(_begin, work, settings))
         if text is None:
             return

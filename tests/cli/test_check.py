@@ -79,7 +79,7 @@ BROKEN: dict[str, tuple[list[Change], list[tuple[str, str, str]]]] = {
     "a WSDL that is not there and two routes on one path": (
         [
             ("gateway.yaml", "contracts/finance.wsdl", "contracts/finances.wsdl"),
-            ("routes/stock-movements.yaml", "post: /stock-movements", "get: /stock/{number}"),
+            ("routes/sales-orders.yaml", "get: /sales-orders", "get: /stock/{number}"),
         ],
         [("gateway.yaml", "finances.wsdl", "")],
     ),

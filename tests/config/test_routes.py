@@ -26,12 +26,12 @@ def operation(text: str) -> Any:
 def test_a_short_entry_has_sane_defaults() -> None:
     resource = read("resource: payments\nupstream: erp\noperations:\n  create: {post: /payments, call: Create}")
     create = resource.operations["create"]
-    assert (create.method, create.path, create.success, create.public, create.delivery) == (
+    assert (create.method, create.path, create.success, create.public, create.recorded) == (
         "POST",
         "/payments",
         201,
         False,
-        "direct",
+        True,
     )
     assert resource.versions == ["v1"]
     assert create.limit is None
@@ -71,7 +71,13 @@ def test_a_stage_is_configured_by_its_name() -> None:
         ("get: /a, call: x, faults: {Gone: 410}", "'Gone' is 410; use 400, 404, 409 or 422"),
         ("get: /a, call: x, limit: {eech: 1/s}", "unknown key 'eech'; did you mean 'each'?"),
         ("get: /a, call: x, limit: 1/s", "'limit' is '1/s'; write keys and values"),
-        ("get: /a, call: x, delivery: queued", "'delivery' is 'queued'; use 'direct'"),
+        ("get: /a, call: x, delivery: queued", "'o' is a get with delivery: queued; remove 'delivery'; reads are not recorded"),
+        ("post: /a, call: x, delivery: direct, key: $.number", "'o' has 'key' without being recorded; remove 'key', or say delivery: inline"),
+        ("get: /a, call: x, idempotency: required",
+         "'o' requires an idempotency key without being recorded; say delivery: inline or queued"),
+        ("post: /a, call: x, idempotency: required, key: $.number",
+         "'o' requires an Idempotency-Key beside a natural key; keep 'key', or 'idempotency: required'"),
+        ("post: /a, call: x, key: number", "'key' is 'number'; write a path such as $.externalNumber or $.header.number"),
     ],
 )  # fmt: skip
 def test_mistakes_in_an_entry(text: str, finding: str) -> None:

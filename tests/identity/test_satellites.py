@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ from gateway.config.source import parse_source, read_source
 from gateway.errors import ConfigError
 from gateway.identity import satellites as module
 from gateway.identity.hashes import ScryptHash, hash_api_key, hash_secret, new_api_key
-from gateway.identity.satellites import Satellite, SatelliteEntry, Satellites, SatellitesFile, read_satellites
+from gateway.identity.satellites import (
+    Callback,
+    CallbackEntry,
+    Satellite,
+    SatelliteEntry,
+    Satellites,
+    SatellitesFile,
+    read_satellites,
+)
 from gateway.ports import Limit
 
 IDENTITY = Identity.model_validate({"builtin": {"issuer": "https://erp.example.com", "key_file": "k.pem"}, "api_keys": True})
@@ -86,7 +95,7 @@ def test_the_schema_fits_the_demo() -> None:
 
 def test_the_reference_page_has_every_setting_and_its_examples_are_good(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "identity.md").read_text()
-    for model in (Identity, Issuer, Builtin, SatelliteEntry):
+    for model in (Identity, Issuer, Builtin, SatelliteEntry, CallbackEntry):
         for name, field in model.model_fields.items():
             assert f"| `{name}` | {field.description} | " in page
     examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
@@ -230,3 +239,70 @@ def test_an_api_key_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch
 @given(st.text())
 def test_no_text_is_an_api_key(text: str) -> None:
     assert Satellites([Satellite("oa", "", "t", api_keys=(b"x" * 32,))]).by_api_key(text) is None
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
+
+WHSEC = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+def told_at(*lines: str) -> str:
+    """A file whose callback begins in its sixth line."""
+    return "\n      ".join(["satellites:\n  oa:\n    name: OA\n    tenant: demo\n    callback:", *lines])
+
+
+def test_where_a_satellite_is_told_and_whether_it_vouches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OA_HOOK", WHSEC)
+    text = """
+satellites:
+  oa:
+    name: Office automation
+    tenant: demo
+    vouches_for_initiator: true
+    callback: {url: "https://oa.example.com/erp?x=1", secret: "${env:OA_HOOK}"}
+  crm: {name: CRM, tenant: demo}
+"""
+    satellites = read(tmp_path, text)
+    oa, crm = satellites.get("oa"), satellites.get("crm")
+    assert oa is not None
+    assert crm is not None
+    assert oa.callback == Callback("https://oa.example.com/erp?x=1", bytes(range(32)))
+    assert (oa.vouches_for_initiator, crm.vouches_for_initiator, crm.callback) == (True, False, None)
+    assert "secret" not in repr(oa.callback)
+    assert satellites.warnings == ()
+
+
+def test_a_callback_secret_in_the_file_is_a_warning(tmp_path: Path) -> None:
+    text = told_at("url: http://10.0.0.5/erp", f"secret: {WHSEC}")
+    (warning,) = read(tmp_path, text).warnings
+    assert str(warning) == "satellites.yaml:7: 'secret' is a secret written into the file; use ${env:NAME} or ${file:path}"
+
+
+@pytest.mark.parametrize(
+    "secret", ["hush", "whsec_", "whsec_aHVzaA==", "whsec_hush!", "WHSEC_" + WHSEC[6:], "whsec_" + "QUJD" * 22]
+)
+def test_a_callback_secret_that_is_none_is_refused_and_not_shown(tmp_path: Path, secret: str) -> None:
+    text = told_at("url: http://10.0.0.5/erp", f"secret: {secret}")
+    (found,) = errors(tmp_path, text)
+    assert found.startswith("satellites.yaml:7: 'secret' has a value that cannot be used; use whsec_ and 24 to 64 random bytes")
+    assert secret == "whsec_" or secret not in found
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["oa.example.com", "ftp://oa/x", "https://u:p@oa/x", "https://oa/x#y", "https://a..b/x", "https:///x", "http://oa/\\tx"],
+)
+def test_a_callback_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    text = told_at(f"secret: {WHSEC}", f'url: "{url}"')
+    (found,) = errors(tmp_path, text)
+    assert found.startswith("satellites.yaml:7: 'url' is ")
+    assert "u:p" not in found
+
+
+def test_a_callback_needs_both_and_nothing_else(tmp_path: Path) -> None:
+    found = errors(tmp_path, told_at("uri: https://oa.example.com"))
+    assert sorted(found) == [
+        "satellites.yaml:5: the key 'secret' is missing; add 'secret:'",
+        "satellites.yaml:5: the key 'url' is missing; add 'url:'",
+        "satellites.yaml:6: unknown key 'uri'; did you mean 'url'?",
+    ]

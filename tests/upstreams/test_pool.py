@@ -117,3 +117,16 @@ async def test_closing_twice_is_closing_once(serve, http1):
     await asyncio.gather(client.aclose(), client.aclose())
     with pytest.raises(Unreachable, match="closing"):
         await client.send(GET)
+
+
+async def test_an_address_that_is_shunned_is_told_nothing(serve, http1):
+    url = await serve(OK)
+    asked = []
+    client = http1(url, connections=1, shuns=lambda address: asked.append(address) or True)
+    for _ in range(2):
+        with pytest.raises(Unreachable) as caught:
+            await client.send(GET)
+        assert not caught.value.sent
+    assert asked == ["127.0.0.1", "127.0.0.1"]
+    assert client._pool._places == 0
+    assert await body(http1(url, shuns=lambda address: False)) == b"ok"

@@ -21,6 +21,7 @@ from gateway.identity.satellites import Callback, Satellite, Satellites
 from gateway.ports import Client
 from gateway.upstreams.http1 import Http1Client
 from gateway.worker.callbacks import EARLIER, WAITS, Callbacks, client_settings, shunned, signature
+from gateway.worker.turns import AT_ONCE, BUSY, Turns
 from tests.worker.support import Server, World
 
 KEY = bytes(range(32))
@@ -35,9 +36,9 @@ def told_at(url: str) -> Satellites:
     return Satellites([Satellite("oa", "OA", "demo", callback=Callback(url, KEY))])
 
 
-def caller(world: World, server: Server, *, path: str = "/hooks/erp", timeout: float = 15.0, connect: Any = connect) -> Callbacks:
+def caller(world: World, server: Server, *, path: str = "/hooks/erp", connect: Any = connect, **given: Any) -> Callbacks:
     satellites = told_at(f"http://{server.host}{path}")
-    return Callbacks(world.ledger, lambda: satellites, represent, connect, jitter=lambda: 0.0, timeout=timeout)
+    return Callbacks(world.ledger, lambda: satellites, represent, connect, jitter=lambda: 0.0, **given)
 
 
 async def work_off(world: World, callbacks: Callbacks) -> int:
@@ -201,13 +202,29 @@ async def test_a_satellite_that_is_not_there(world: World, server: Server) -> No
     assert row["problem"] == "not reached (Unreachable)"
 
 
-async def test_a_flood_is_no_answer(world: World, server: Server) -> None:
-    """A body nobody asked for is not read, however long it says it is."""
+async def test_a_satellite_that_hangs_holds_up_no_other(world: World, server: Server) -> None:
+    server.answers = ["hang"]
+    for number in range(AT_ONCE + 3):
+        await world.hold(f"d{number}", callback=True)
+    callbacks = caller(world, server, timeout=0.2, turns=Turns(patience=0.0))
+    claimed = await world.claim("callback")
+    await asyncio.gather(*map(callbacks.handle, claimed))
+    rows = await world.work("callback")
+    assert [row["problem"] for row in rows].count(BUSY) == 3
+    assert sorted(row["attempts"] for row in rows) == [0] * 3 + [1] * AT_ONCE
+    server.answers = [200]
+    callbacks = caller(world, server)
+    world.clock.at += 25
+    await work_off(world, callbacks)
+    assert await world.work("callback") == []
+
+
+async def test_a_flood_is_not_read(world: World, server: Server) -> None:
+    """A satellite that took the event took it, whatever else it says and however long that is."""
     server.answers = ["flood"]
     await world.hold(callback=True)
     await work_off(world, caller(world, server))
-    (row,) = await world.work("callback")
-    assert row["problem"] == "no answer (BadAnswer)"
+    assert [e["kind"] for e in await world.audit("callback.")] == ["callback.sent"]
 
 
 async def test_a_satellite_without_a_url_is_not_told(world: World, server: Server) -> None:

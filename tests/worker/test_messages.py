@@ -19,6 +19,7 @@ from gateway.documents import tables
 from gateway.documents.records import Todo, put
 from gateway.documents.states import Event
 from gateway.worker.messages import WAITS, Messages, Settings
+from gateway.worker.turns import AT_ONCE, BUSY, Turns
 from tests.worker.support import ACCOUNT, START, Server, World
 
 FINANCE = ("finance-approver",)
@@ -34,9 +35,9 @@ def channel(server: Server, path: str, *, about: Collection[str] = ("ask", "remi
     return Channel.model_validate({"url": SecretStr(f"json://{server.host}/{path}"), "about": list(about), **who})
 
 
-def post(world: World, channels: dict[str, Channel], *, language: Any = "en", timeout: float = 20.0) -> Messages:
+def post(world: World, channels: dict[str, Channel], *, language: Any = "en", **given: Any) -> Messages:
     settings = Settings("https://gw.example.com", language, channels)
-    return Messages(world.ledger, lambda: settings, members, jitter=lambda: 0.0, timeout=timeout)
+    return Messages(world.ledger, lambda: settings, members, jitter=lambda: 0.0, **given)
 
 
 async def work_off(world: World, messages: Messages) -> int:
@@ -281,6 +282,21 @@ async def test_a_server_that_hangs_costs_one_thread_and_no_more(world: World, se
     world.clock.at += WAITS[1]
     await work_off(world, messages)
     assert [e["kind"] for e in await world.audit("message.")] == ["message.sent"]
+
+
+async def test_a_slow_channel_gets_few_messages_at_once_and_loses_none(world: World, server: Server) -> None:
+    for number in range(AT_ONCE + 3):
+        await world.hold(f"d{number}")
+    messages = post(world, {"finance": channel(server, "finance")}, turns=Turns(patience=0.0))
+    for ask in await world.claim("ask"):
+        await messages.handle(ask)
+    await asyncio.gather(*map(messages.handle, await world.claim("message")))
+    assert len(server.received) == AT_ONCE
+    rows = await world.work("message")
+    assert [(row["attempts"], row["problem"]) for row in rows] == [(0, BUSY)] * 3
+    world.clock.at += 5
+    await work_off(world, messages)
+    assert len(server.received) == AT_ONCE + 3
 
 
 async def test_a_redirect_is_not_followed(world: World, server: Server) -> None:

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["document"], ["documents.id"], name=op.f("fk_work_document")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_work_at", "work", ["at"], unique=False)
     op.create_index("ix_work_document", "work", ["document"], unique=False)

@@ -1,0 +1,55 @@
+"""``python -m tests.chaos``: kill the gateway again and again, and see whether anything was lost or done twice.
+
+The last line is one flat JSON object. The exit status is 0 when every promise held and there were enough kills.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+from tests.chaos.run import run
+
+STORES = ("sqlite", "postgres")
+PROMISES = ("lost", "double_booked", "illegal_states", "blind_resends")
+
+
+def main() -> int:
+    options = arguments()
+    started = time.monotonic()
+    print(f"seed {options.seed}", flush=True)
+    report: dict[str, int | float] = {f"{store}_kills": 0 for store in STORES} | dict.fromkeys(
+        (*PROMISES, "unknown", "reconciled"), 0
+    )
+    for store in options.stores:
+        findings, report[f"{store}_kills"] = run(store, options.seed, options.kills, options.keep)
+        for name in PROMISES:
+            report[name] += len(getattr(findings, name))
+        report["unknown"] += findings.unknown
+        report["reconciled"] += findings.reconciled
+    report |= {"seed": options.seed, "seconds": round(time.monotonic() - started, 1)}
+    print(json.dumps(report))
+    kept = not any(report[name] for name in PROMISES) and report["unknown"] == report["reconciled"]
+    enough = all(report[f"{store}_kills"] >= options.kills for store in options.stores)
+    return 0 if kept and enough else 1
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description="Kill the gateway at every step and at random moments."
+    )
+    parser.add_argument("--kills", type=int, default=100, help="how many for each store")
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=STORES)
+    parser.add_argument(
+        "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="for the choice of steps and times"
+    )
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep ledger and journal there; must not exist")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""The tables are what the migrations make, on both stores; processes that start together take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from gateway.documents import schema, tables
+from gateway.documents.ledger import Ledger, open_ledger
+from gateway.documents.schema import HEAD, UnknownSchema, upgrade
+from gateway.documents.stores import open_store
+from tests.documents.support import KEY, HandClock
+
+
+def differences(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata))
+
+
+async def test_the_tables_are_what_the_migrations_make(ledger: Ledger) -> None:
+    assert await ledger.read(differences) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_those_that_start_together_take_turns(ledger_url: str) -> None:
+    stores = [open_store(ledger_url) for _ in range(4)]
+    await asyncio.gather(*(store.write(upgrade) for store in stores))
+    rows = await stores[0].read(lambda connection: connection.execute(text("SELECT id, seq FROM chain")).all())
+    assert [tuple(row) for row in rows] == [(1, 0)]
+    for store in stores:
+        await store.aclose()
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(ledger_url: str, clock: HandClock) -> None:
+    store = open_store(ledger_url)
+    await store.write(upgrade)
+    await store.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")).close())
+    with pytest.raises(UnknownSchema, match="9999"):
+        async with open_ledger(ledger_url, KEY, clock):
+            pass
+    found = await store.read(lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    assert found == "9999"
+    await store.aclose()
