@@ -37,7 +37,7 @@ def demo(
 
         def walk(addresses: dict[str, str]) -> None:
             try:
-                outcome.append(tour(addresses["edge"], erp.journal, out))
+                outcome.append(tour(addresses["edge"], addresses["console"], erp.journal, out))
                 if not once:
                     _invite(addresses, erp.url)
                     configure_logging("info")
@@ -70,6 +70,7 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         f"OpenAPI 3.1         {edge}/openapi/v1.json",
         f"health              {edge}/health/ready",
         f"metrics             {console}/metrics",
+        f"the console         {console}   (sign in as approver-a, approver-b, cfo, operator, auditor …)",
         "What the ERP booked and read:",
         f"{erp}/journal",
         "",

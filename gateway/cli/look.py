@@ -71,8 +71,12 @@ def _explain(snapshot: Snapshot, route: Route) -> None:
             "idempotency": f"the field {entry.key}" if entry.key else f"Idempotency-Key, {entry.idempotency}",
             "operation id": f"X-Operation-Id{f' and the field {entry.operation_id}' if entry.operation_id else ''}",
             "not booked": f"connection refused, any 4xx{''.join(f', {status}' for status in sorted(writing.not_booked))}",
-            "retries": f"after {', '.join(f'{wait:g}s' for wait in terms.backoff) or 'none'}" if writing.rule or writing.delivery == "queued" else "the satellite's",
-            "probe": f"{entry.probe.call}, {terms.window:g}s after the answer was lost" if entry.probe else "none: two operators decide",
+            "retries": f"after {', '.join(f'{wait:g}s' for wait in terms.backoff) or 'none'}"
+            if writing.rule or writing.delivery == "queued"
+            else "the satellite's",
+            "probe": f"{entry.probe.call}, {terms.window:g}s after the answer was lost"
+            if entry.probe
+            else "none: two operators decide",
             "approval": f"{rule.required} of {rule.approvers}" if rule else "none",
         }
     for name, value in settings.items():

@@ -25,8 +25,9 @@ Language = Literal["en", "zh-CN"]
 
 _EXAMPLES: Final = "such as wecombot://KEY, dingtalk://TOKEN, feishu://TOKEN or mailtos://USER:PASSWORD@HOST?to=ADDRESS"
 
-logging.getLogger("apprise").propagate = False  # It logs URLs, and what is wrong with them.
-logging.getLogger("apprise").addHandler(logging.NullHandler())
+for _name in ("apprise", "urllib3"):  # They log URLs, and what is wrong with them.
+    logging.getLogger(_name).propagate = False
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 @cache

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from gateway.approvals.messages import msgid
 from gateway.console.keys import Decision, Key, Keys, usable
 from gateway.console.sessions import Session
-from gateway.console.web import Web, field
+from gateway.console.web import NO_FORM, Web, field
 from gateway.desk import Desk
 from gateway.desk.inbox import Box
 from gateway.errors import BadRequest, NotFound, Problem
@@ -173,7 +173,7 @@ class Documents:
 def _decision(request: Request, form: Any, decision: str) -> Decision:
     revision = field(form, "revision", 9)
     if not (revision.isascii() and revision.isdigit()):
-        raise BadRequest("Send this form from the page it is on.")
+        raise BadRequest(NO_FORM)
     return Decision(request.path_params["document"], int(revision), field(form, "payload_hash", 64), decision)
 
 

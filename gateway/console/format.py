@@ -99,7 +99,7 @@ MOODS: Mapping[str, str] = {
 }
 
 NOTICES: Mapping[str, str] = {
-    "approved": msgid("Your approval is recorded. 1 more person at least must agree; nothing has been sent."),
+    "approved": msgid("Your approval is recorded. At least one more person must agree; nothing has been sent."),
     "released": msgid("Your approval was the last one needed. The document is released."),
     "rejected": msgid("You rejected the document. It will not be sent."),
     "confirmed": msgid("Thank you, it is you. Please decide now."),
@@ -134,12 +134,13 @@ TITLES: Mapping[int, str] = {
     500: msgid("Something went wrong"),
     503: msgid("Not available at the moment"),
 }
-ADVICE: Mapping[int, str] = {
-    404: msgid("The page does not exist, or it is not yours to see."),
-    405: msgid("The page does not exist, or it is not yours to see."),
-    500: msgid("It is our mistake, and it is in the log. Nothing was sent because of it."),
-    503: msgid("Please try again in a minute. Nothing was changed."),
+ADVICE: Mapping[str, str] = {
+    "not-found": msgid("The page does not exist, or it is not yours to see."),
+    "method-not-allowed": msgid("The page does not exist, or it is not yours to see."),
+    "internal": msgid("It is our mistake, and it is in the log. Nothing was sent because of it."),
+    "ledger-unavailable": msgid("The ledger cannot be reached. Please try again in a minute; doing it twice does no harm."),
 }
+"""What to say instead of a detail that is not for people, by the problem's slug."""
 
 NOTES: Mapping[str, str] = {
     **OBJECTIONS,
@@ -222,7 +223,7 @@ class Format:
         code, parameters = problem.extensions.get("code"), problem.extensions.get("parameters")
         if isinstance(code, str) and isinstance(parameters, Mapping) and code in SENTENCES:
             return self._sentence(SENTENCES[code], parameters)
-        return self.language.gettext(problem.detail or ADVICE.get(problem.status, ""))
+        return self.language.gettext(ADVICE.get(problem.slug, problem.detail))
 
     def refusal(self, refusal: Refusal) -> str:
         return self._sentence(refusal.message, refusal.parameters)

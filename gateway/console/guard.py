@@ -16,12 +16,17 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.approvals.messages import msgid
 from gateway.errors import BadRequest, BodyTooLarge, Forbidden, Problem
 
 log = structlog.get_logger()
 
 MAX_BODY = 64 * 1024
 """Largest form; a reason has at most some thousand characters."""
+
+OTHER_NAME = msgid("The console does not go by this name. Open it by the address you were given.")
+OTHER_SITE = msgid("This was sent by another site, so it was not done. Open the console and do it there.")
+TOO_LARGE = msgid("What was sent is too large for a form.")
 
 MACHINES = ("/health/", "/metrics")
 SAFE = ("GET", "HEAD")
@@ -94,7 +99,7 @@ class Guard:
             for origin in self._origins(scope):
                 if urlsplit(origin).netloc == host[0].lower():
                     return origin
-        raise BadRequest("The console does not go by this name.")
+        raise BadRequest(OTHER_NAME)
 
     def _origins(self, scope: Scope) -> list[str]:
         if self._public_url is not None:
@@ -110,13 +115,13 @@ def _check_sender(scope: Scope, origin: str) -> None:
     headers = Headers(scope=scope)
     site, sender = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none") or sender not in (None, origin):
-        raise Forbidden("This was sent by another site.")
+        raise Forbidden(OTHER_SITE)
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY:
-        raise BodyTooLarge(f"A form may have {MAX_BODY} bytes.")
+        raise BodyTooLarge(TOO_LARGE)
     taken = 0
 
     async def read() -> Message:
@@ -124,7 +129,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MAX_BODY:
-            raise BodyTooLarge(f"A form may have {MAX_BODY} bytes.")
+            raise BodyTooLarge(TOO_LARGE)
         return message
 
     return read

@@ -31,6 +31,11 @@ COOKIE = "erp_gateway_session"
 LANGUAGE = "erp_gateway_language"
 YEAR = 366 * 86400
 
+SIGNED_OUT = msgid("You are signed out.")
+NO_FORM = msgid("Send this form from the page it is on.")
+OLD_FORM = msgid("This form is out of date. Open the page again and repeat what you did.")
+TOO_LONG = msgid("A field is too long.")
+
 MENU = (
     (None, "/inbox", "inbox", msgid("Inbox")),
     ("operate", "/operations", "tools", msgid("Operations")),
@@ -68,7 +73,7 @@ class Web:
             session = await self.session(request, touch=not live)
             request.state.session = session
             if session is None and live:
-                raise Unauthenticated("You are signed out.")
+                raise Unauthenticated(SIGNED_OUT)
             if session is None:
                 target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return self.go("/sign-in", next=target if request.method == "GET" else "/inbox")
@@ -86,10 +91,10 @@ class Web:
         """The fields of a form of this session's pages. Raises ``BadRequest`` or ``Forbidden``."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
-            raise BadRequest("Send this form from the page it is on.")
+            raise BadRequest(NO_FORM)
         form = await request.form(max_fields=50)
         if session is not None and not session.owns(field(form, "csrf")):
-            raise Forbidden("This form is out of date. Open the page again and repeat what you did.")
+            raise Forbidden(OLD_FORM)
         return form
 
     def language(self, request: Request) -> Language:
@@ -168,7 +173,7 @@ def field(form: FormData, name: str, most: int = 4000) -> str:
     """A text field, empty when it is not there. Raises ``BadRequest`` when it is too long."""
     value = form.get(name, "")
     if not isinstance(value, str) or len(value) > most:
-        raise BadRequest("A field is too long.")
+        raise BadRequest(TOO_LONG)
     return value.strip()
 
 

@@ -19,6 +19,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from gateway.demo.people import Browser
+
 Json = Any
 Journal = Callable[[int], list[dict[str, Json]]]
 SHOWN_LINES = 40
@@ -104,12 +106,12 @@ def order(number: str, lines: int) -> Json:
     }
 
 
-def payment(number: str, payee: str, amount: str) -> Json:
+def payment(number: str, payee: str, amount: str, *, account: str = "6222020200112233") -> Json:
     return {
         "externalNumber": number,
         "initiator": "clerk-1",
         "entity": "1000",
-        "payee": {"code": payee, "name": "Falkenberg GmbH", "account": "6222020200112233"},
+        "payee": {"code": payee, "name": "Falkenberg GmbH", "account": account},
         "amount": amount,
         "currency": "CNY",
         "dueDate": "2026-12-31",
@@ -130,6 +132,9 @@ def steps() -> Iterator[Step]:
     yield Step("MES orders material", "mes", "POST", "/api/v1/purchase-orders", 201, order("MES-1", 2))
     yield Step("and reads the order back", "mes", "GET", "/api/v1/purchase-orders/{number}", 200)
     yield Step("OA pays an invoice", "oa", "POST", "/api/v1/payments", 201, payment("OA-1", "4711", "12500.00"))
+    limit = payment("OA-4", "4712", "500000.00", account="6222020200445566")
+    yield Step("exactly CNY 500,000.00 goes straight through", "oa", "POST", "/api/v1/payments", 201, limit)
+    yield Step("the same call again is the same payment", "oa", "POST", "/api/v1/payments", 201, limit)
     yield Step("WMS looks at stock", "wms", "GET", "/api/v1/stock/000123", 200)
     yield Step("and books a movement", "wms", "POST", "/api/v1/stock-movements", 201, movement)
     yield Step("CRM reads sales orders", "crm", "GET", "/api/v1/sales-orders?from=2026-11-01&to=2026-11-02", 200)
@@ -139,9 +144,15 @@ def steps() -> Iterator[Step]:
     yield Step("a client with a small limit calls too often", "tour", "GET", "/api/v1/stock/000007", 429, repeat=4)
 
 
-def tour(base: str, journal: Journal, console: Console) -> bool:
-    """Run every step against the gateway at ``base`` and print it. True when each had the expected outcome."""
+def tour(base: str, desk: str, journal: Journal, console: Console) -> bool:
+    """Run every step against the gateway at ``base``, and the approval at the console ``desk``, and print it. True when each had the
+    expected outcome."""
     caller = Caller(base)
+    good = _calls(caller, journal, console)
+    return approval(caller, desk, journal, console) and good
+
+
+def _calls(caller: Caller, journal: Journal, console: Console) -> bool:
     good = True
     last: Json = None
     for number, step in enumerate(steps(), 1):
@@ -158,9 +169,66 @@ def tour(base: str, journal: Journal, console: Console) -> bool:
     return good
 
 
+def approval(caller: Caller, desk: str, journal: Journal, console: Console) -> bool:
+    """One payment over the limit, from the satellite's call to the ERP's number. True when nothing was sent before two people agreed,
+    and one booking was made after."""
+    body = payment("OA-5", "4713", "500000.01", account="6222020200990011")
+    step = Step("one fen more waits for two people", "oa", "POST", "/api/v1/payments", 202, body)
+    answer = caller.call(step)
+    _show(console, 13, step, answer, answer.status == step.expect, [])
+    shown = {"revision": str(answer.body["revision"]), "payload_hash": answer.body["payload_hash"]}
+    story = [
+        ("clerk-1, who asked for it, tries to approve", "clerk-1", 403),
+        ("approver-a approves", "approver-a", 200),
+        ("approver-a approves once more", "approver-a", 409),
+        ("approver-b approves", "approver-b", 200),
+    ]
+    good = answer.status == 202
+    where = f"/documents/{answer.body['id']}"
+    for number, (title, person, expect) in enumerate(story, 14):
+        browser = Browser(desk, person)
+        browser.sign_in()
+        before = _bookings(journal, "OA-5")
+        page = browser.press(browser.open(where), "/approve", **shown)
+        fine = page.status == expect and not before
+        good = good and fine
+        said = page.text("//*[@class='alert' or @class='notice']")
+        console.rule(f"[bold]{number}. {title}[/]  {_mark(fine, expect)}")
+        console.print(f"the console says: {' '.join(said)}\nbooked in the ERP before: {before}", highlight=False)
+    final = _settled(caller, f"/api{where}")
+    bookings = _bookings(journal, "OA-5")
+    good = good and final.body["state"] == "delivered" and bookings == 1
+    console.rule(f"[bold]18. the satellite follows it[/]  {_mark(good, 200)}")
+    console.print(f"GET /api{where}   (as oa)\n{_json(final.body)}\nbooked in the ERP: {bookings}", highlight=False, markup=False)
+    auditor = Browser(desk, "auditor")
+    auditor.sign_in()
+    console.rule("[bold]19. the auditor reads what happened[/]")
+    for line in auditor.open(where).text("//*[@class='timeline']/li"):
+        console.print(f"  {line}", highlight=False, markup=False)
+    return good
+
+
+def _bookings(journal: Journal, number: str) -> int:
+    return sum(entry["outcome"] == "booked" and number in entry["raw"] for entry in journal(0))
+
+
+def _settled(caller: Caller, where: str) -> Answer:
+    """The document once it is final, or as it is after a minute."""
+    headers = {"authorization": f"Bearer {caller.token('oa')}", "prefer": "wait=10"}
+    answer = caller.send("GET", where, headers, None)
+    for _ in range(6):
+        if answer.body["execution"] != "pending":
+            break
+        answer = caller.send("GET", where, headers, None)
+    return answer
+
+
+def _mark(fine: bool, expect: int) -> str:
+    return "[green]as expected[/]" if fine else f"[red]expected {expect}[/]"
+
+
 def _show(console: Console, number: int, step: Step, answer: Answer, fine: bool, entries: list[dict[str, Json]]) -> None:
-    mark = "[green]as expected[/]" if fine else f"[red]expected {step.expect}[/]"
-    console.rule(f"[bold]{number}. {step.title}[/]  {answer.status} {mark}")
+    console.rule(f"[bold]{number}. {step.title}[/]  {answer.status} {_mark(fine, step.expect)}")
     rest = f"{step.method} {step.path}   (as {step.client})\n"
     if step.body is not None:
         rest += _json(step.body) + "\n"

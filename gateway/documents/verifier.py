@@ -160,7 +160,8 @@ class Verifier:
         for place in self._doubtful:
             self._found[place] = Tampering(place, "inserted", "is no entry of this chain", place)
         between = len(self._doubtful) + (self._pending is not None)
-        if entry.place - entry.seq != self._shift and not between:
+        back = self._fallback is not None and self._fallback.shift == entry.place - entry.seq
+        if entry.place - entry.seq != self._shift and not between and not back:
             self._note(entry.place, "reordered", f"holds entry {entry.seq}")
         self._give_up_pending()
         before = _Before(self.head, self._shift, tuple(self._doubtful), entry)

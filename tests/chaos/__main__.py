@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.chaos.report import say
 from tests.chaos.run import run
 
 STORES = ("sqlite", "postgres")
@@ -21,9 +22,9 @@ PROMISES = ("lost", "double_booked", "illegal_states", "blind_resends")
 def main() -> int:
     options = arguments()
     started = time.monotonic()
-    print(f"seed {options.seed}", flush=True)
-    report: dict[str, int | float] = {f"{store}_kills": 0 for store in STORES} | dict.fromkeys(
-        (*PROMISES, "unknown", "reconciled"), 0
+    say(f"seed {options.seed}")
+    report: dict[str, int | float] = dict.fromkeys(
+        (*(f"{store}_kills" for store in STORES), *PROMISES, "unknown", "reconciled"), 0
     )
     for store in options.stores:
         findings, report[f"{store}_kills"] = run(store, options.seed, options.kills, options.keep)
@@ -32,7 +33,7 @@ def main() -> int:
         report["unknown"] += findings.unknown
         report["reconciled"] += findings.reconciled
     report |= {"seed": options.seed, "seconds": round(time.monotonic() - started, 1)}
-    print(json.dumps(report))
+    say(json.dumps(report))
     kept = not any(report[name] for name in PROMISES) and report["unknown"] == report["reconciled"]
     enough = all(report[f"{store}_kills"] >= options.kills for store in options.stores)
     return 0 if kept and enough else 1

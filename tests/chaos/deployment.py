@@ -1,4 +1,4 @@
-"""What a chaos run is done to: the example deployment with short waits, over an ERP that books whatever it is sent, and a database."""
+"""What a run attacks: the example deployment with short waits, over an ERP that books whatever it is sent, and a database."""
 
 from __future__ import annotations
 

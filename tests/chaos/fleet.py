@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.deployment import Deployment
+from tests.chaos.report import say
 from tests.chaos.steps import STEPS
 from tests.support import free_port
 
@@ -78,7 +79,7 @@ class Process:
                 self.listening.set()
             if event in ALARMING:
                 self._alarms[event] += 1
-                print(f"  {self._slot.name}: {text[:2000]}", flush=True)
+                say(f"  {self._slot.name}: {text[:2000]}")
             self._slot.log = [*self._slot.log[-60:], text[:2000]]
 
     def kill(self) -> None:
@@ -182,8 +183,8 @@ class Fleet:
             "ERP_GATEWAY_PORT": str(slot.port),
             "ERP_GATEWAY_CONSOLE_PORT": str(slot.console_port),
         }
-        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT, "limit": 1 << 20}
-        child = await asyncio.create_subprocess_exec(*command, env=environment, **pipes)
+        pipe, same = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+        child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=same, limit=1 << 20)
         return Process(child, slot, self.alarms)
 
     async def _listening(self, slot: Slot, process: Process) -> None:

@@ -10,7 +10,7 @@ import itertools
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,12 +53,14 @@ class Acknowledged:
 
 @dataclass
 class Load:
-    """:param edges: addresses of the public port, :param consoles: of the internal one; any of them may be gone."""
+    """:param edges: addresses of the public port, :param consoles: of the internal one; any of them may be gone.
+    :param browsers: one for each person of ``APPROVERS``, with its own cookies."""
 
     edges: Sequence[str]
     consoles: Sequence[str]
     dice: random.Random
     client: httpx.AsyncClient
+    browsers: Mapping[str, httpx.AsyncClient]
     told: Acknowledged = field(default_factory=Acknowledged)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -170,10 +172,9 @@ class Load:
 
     async def _vote(self, person: str, document: str, decision: str) -> None:
         """Until a page confirms it, or has no such button any more."""
-        jar = httpx.Cookies()
         while True:
             try:
-                done = await self._try_to_vote(jar, person, document, decision)
+                done = await self._try_to_vote(self.browsers[person], person, document, decision)
             except httpx.HTTPError:
                 self.told.statuses["console: no answer"] += 1
                 done = False
@@ -181,11 +182,11 @@ class Load:
                 return
             await asyncio.sleep(self.dice.uniform(0.1, 0.6))
 
-    async def _try_to_vote(self, jar: httpx.Cookies, person: str, document: str, decision: str) -> bool:
+    async def _try_to_vote(self, browser: httpx.AsyncClient, person: str, document: str, decision: str) -> bool:
         base = self.dice.choice(self.consoles)
-        page = await self._browse(jar, "GET", f"{base}/documents/{document}")
+        page = await browser.get(f"{base}/documents/{document}")
         if page.status_code == 303:
-            await self._browse(jar, "POST", f"{base}/sign-in/demo", {"person": person, "next": "/inbox"})
+            await browser.post(f"{base}/sign-in/demo", data={"person": person, "next": "/inbox"})
             return False
         form = _form(page.text, f"/documents/{document}/{decision}")
         if page.status_code != 200 or form is None:
@@ -193,19 +194,12 @@ class Load:
             return page.status_code < 500
         if decision == "reject":
             form["reason"] = "Not ours."
-        answer = await self._browse(jar, "POST", f"{base}/documents/{document}/{decision}", form)
+        answer = await browser.post(f"{base}/documents/{document}/{decision}", data=form)
         self.told.statuses[f"console: {decision} {answer.status_code}"] += 1
         if answer.status_code == 303 and "/sign-in" not in answer.headers["location"]:
             self.told.votes.append((document, person, decision))
             return True
         return False
-
-    async def _browse(self, jar: httpx.Cookies, method: str, url: str, form: dict[str, str] | None = None) -> httpx.Response:
-        request = self.client.build_request(method, url, data=form, headers={"accept": "text/html"})
-        jar.set_cookie_header(request)
-        answer = await self.client.send(request)
-        jar.extract_cookies(answer)
-        return answer
 
 
 def _in_flight(answer: httpx.Response) -> bool:

@@ -1,6 +1,6 @@
-"""What became of everything, asked from outside: the ERP's journal, what satellites and people were told, and the ledger by plain SQL.
+"""What became of everything, asked from outside: of the ERP's journal, of whoever was told something, of the ledger in plain SQL.
 
-Nothing here trusts a function of the gateway but the audit chain's verification; the table of states is what paths are held against.
+Nothing here trusts a function of the gateway but the audit chain's verification. Paths are held against the table of states.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gateway.documents.anchors import read_anchors
+from gateway.documents.audit import read_anchors
 from gateway.documents.states import FINAL, TABLE, Event, State
 from gateway.documents.stores import open_store
 from gateway.documents.verify import verify
@@ -151,7 +152,7 @@ def _blind_resends(book: Book, journal: Iterable[Entry]) -> Iterator[str]:
             asked[_external(entry)].append(_at(entry))
     for document, sent in creates.items():
         external = _external(sent[0])
-        for before, after in zip(sent, sent[1:], strict=False):
+        for before, after in pairwise(sent):
             if before["outcome"] == "booked":
                 yield f"{document} ({external}) was sent again after journal entry {before['seq']} had booked it"
             elif not any(_at(before) <= at <= _at(after) for at in asked[external]):

@@ -14,8 +14,9 @@ import httpx
 
 from tests.chaos.deployment import Deployment, deployed
 from tests.chaos.fleet import Fleet, Process
-from tests.chaos.load import CALL_TIMEOUT, Load, misbehave
+from tests.chaos.load import APPROVERS, CALL_TIMEOUT, Load, misbehave
 from tests.chaos.oracle import Findings, judge, unsettled
+from tests.chaos.report import say
 
 PROGRESS_SECONDS = 10.0
 REST_SECONDS = 120.0
@@ -46,12 +47,12 @@ def folder(store: str, keep: Path | None) -> Iterator[Path]:
 async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple[Findings, int]:
     fleet = Fleet(deployment, dice, kills)
     least = max(LEAST, kills // 80)
-    limits = httpx.Limits(max_connections=200)
-    async with httpx.AsyncClient(timeout=CALL_TIMEOUT, limits=limits) as client:
-        load = Load(fleet.edges, fleet.consoles, dice, client)
+    async with contextlib.AsyncExitStack() as stack:
+        client, *browsers = [await stack.enter_async_context(httpx.AsyncClient(timeout=CALL_TIMEOUT)) for _ in range(4)]
+        load = Load(fleet.edges, fleet.consoles, dice, client, dict(zip(APPROVERS, browsers, strict=True)))
         quiet = asyncio.Event()
-        background = [
-            asyncio.create_task(load.run()),
+        traffic = asyncio.create_task(load.run())
+        others = [
             asyncio.create_task(misbehave(deployment.erp.control, dice, quiet)),
             asyncio.create_task(_progress(deployment.store, fleet, load)),
         ]
@@ -60,29 +61,30 @@ async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple
             await fleet.attack(least, until)
             load.stop.set()
             quiet.set()
-            processes = await fleet.rest()
-            try:
-                await _come_to_rest(deployment, background[0], load)
-            finally:
-                await _stop(processes)
+            await _come_to_rest(deployment, fleet, traffic, load)
         finally:
-            for task in background:
+            for task in (traffic, *others):
                 task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await asyncio.gather(traffic, *others, return_exceptions=True)
     return await _judge(deployment, fleet, load, least)
 
 
-async def _come_to_rest(deployment: Deployment, traffic: asyncio.Task[None], load: Load) -> None:
+async def _come_to_rest(deployment: Deployment, fleet: Fleet, traffic: asyncio.Task[None], load: Load) -> None:
+    """Everything runs, nothing dies, until all calls are answered and all documents settled."""
     deadline = time.monotonic() + REST_SECONDS
-    await asyncio.wait([traffic], timeout=REST_SECONDS)
-    if traffic.done():
-        traffic.result()
-    while time.monotonic() < deadline:
-        left = await unsettled(deployment)
-        print(f"{deployment.store}: at rest, {left} documents not settled, {load.told.unanswered} calls open", flush=True)
-        if not left:
-            return
-        await asyncio.sleep(2)
+    processes = await fleet.rest()
+    try:
+        await asyncio.wait([traffic], timeout=REST_SECONDS)
+        if traffic.done():
+            traffic.result()
+        while time.monotonic() < deadline:
+            left = await unsettled(deployment)
+            say(f"{deployment.store}: no more kills, {left} documents not settled, {load.told.unanswered} calls open")
+            if not left:
+                return
+            await asyncio.sleep(2)
+    finally:
+        await _stop(processes)
 
 
 async def _stop(processes: list[Process]) -> None:
@@ -97,22 +99,21 @@ async def _progress(store: str, fleet: Fleet, load: Load) -> None:
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
         told = load.told
-        print(
+        say(
             f"{store}: {time.monotonic() - started:4.0f} s, {fleet.kills} kills, {len(told.documents)} documents acknowledged, "
             f"{len(told.votes)} votes, {told.unanswered} calls open, {len(fleet.uncovered(1))} steps to come",
-            flush=True,
         )
 
 
 async def _judge(deployment: Deployment, fleet: Fleet, load: Load, least: int) -> tuple[Findings, int]:
     findings = await judge(deployment, load.told)
     store = deployment.store
-    print(f"{store}: kills {dict(sorted(fleet.at.items()))}")
-    print(f"{store}: answers {dict(sorted(load.told.statuses.items()))}")
-    print(f"{store}: documents {dict(findings.states)}, alarms in the logs {dict(fleet.alarms)}")
+    say(f"{store}: kills {dict(sorted(fleet.at.items()))}")
+    say(f"{store}: answers {dict(sorted(load.told.statuses.items()))}")
+    say(f"{store}: documents {dict(findings.states)}, alarms in the logs {dict(fleet.alarms)}")
     for name in ("lost", "double_booked", "illegal_states", "blind_resends"):
         for line in getattr(findings, name):
-            print(f"{store}: {name}: {line}")
+            say(f"{store}: {name}: {line}")
     for step in fleet.uncovered(least):
-        print(f"{store}: hit only {fleet.at[step]} of {least} times: {step}")
+        say(f"{store}: hit only {fleet.at[step]} of {least} times: {step}")
     return findings, fleet.kills

@@ -1,9 +1,9 @@
-"""The named steps at which a process can be made to kill itself, from outside: the functions that are the steps are wrapped before the
-gateway starts, and production code knows nothing of it.
+"""The named steps at which a process can be made to kill itself. The functions that are the steps are wrapped before the gateway
+starts; production code knows nothing of it.
 
-A step is a place and a phase. ``before`` is right before it takes hold, ``during`` a moment later, while the disk or the ERP is at work,
-``after`` when it has happened and nobody was told. Places that begin with ``document.`` are commits that hold an audit entry of that
-kind, so a step of the state machine is hit wherever in the code it is taken.
+A step is a place and a phase. ``before`` is right before it takes hold, ``during`` a moment later, while the disk or the ERP is
+at work, ``after`` when it has happened and nobody was told. Places that begin with ``document.`` are commits that hold an audit
+entry of that kind, so a step of the state machine is hit wherever in the code it is taken.
 """
 
 from __future__ import annotations

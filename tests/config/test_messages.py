@@ -152,4 +152,4 @@ def test_apprise_keeps_to_itself() -> None:
     assert (asset.http_redirects, asset.async_mode, asset._service_timeout) == (False, False, 0)
     assert str(asset.storage_mode.value) == "memory"
     assert (asset.image_url_mask, asset.image_url_logo, asset.app_url) == ("", "", "")
-    assert not logging.getLogger("apprise").propagate
+    assert not any(logging.getLogger(name).propagate for name in ("apprise", "urllib3"))

@@ -140,7 +140,7 @@ async def world(config: Path, folder: Path, clock: HandClock | None = None, url:
     fetcher = KeyFetcher(config.parent)
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}", KEY, clock) as ledger:
         keys = KeyStore(fetcher, clock)
-        stores = Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, ledger)
+        stores = Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger)
         live = Live(config, stores)
         desk = Desk(ledger, lambda: live.snapshot, clock)
         try:

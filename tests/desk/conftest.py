@@ -1,9 +1,8 @@
-"""The desk over a real ledger."""
+"""The desk over a real ledger, of each kind."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.desk.world import KEY, HandClock, World
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(ledger_url: str) -> AsyncIterator[World]:
     clock = HandClock()
-    async with open_ledger(f"sqlite:///{tmp_path}/ledger.db", KEY, clock) as ledger:
+    async with open_ledger(ledger_url, KEY, clock) as ledger:
         yield World(ledger, clock)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,9 @@ from tests.worker.support import Hands, Server, World, handler
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(ledger_url: str) -> AsyncIterator[World]:
     clock = Hands()
-    async with open_ledger(f"sqlite:///{tmp_path}/ledger.db", b"k" * 32, clock) as ledger:
+    async with open_ledger(ledger_url, b"k" * 32, clock) as ledger:
         yield World(ledger, clock)
 
 
