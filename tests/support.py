@@ -226,6 +226,10 @@ class PostgresServer:
         options = " ".join(f"-c {setting}" for setting in settings)
         self._run("pg_ctl", "start", "--wait", f"--log={self.folder}/log", f"--options={options}")
 
+    @property
+    def pid(self) -> int:
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
     def kill(self) -> None:
         """Stop at once, as a power cut would."""
         self._run("pg_ctl", "stop", "--mode=immediate")

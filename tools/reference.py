@@ -26,6 +26,7 @@ from gateway.cli.schema import Kind, text
 from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import route_file
+from gateway.documents import states
 from gateway.stages import CONFIGURABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -137,6 +138,28 @@ def _command_default(parameter: Any) -> str:
     return f"`{default}`" if shown else ""
 
 
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def state_diagram() -> str:
+    """The table of ``gateway.documents.states`` as a Mermaid diagram; events that lead the same way share an arrow."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, event), step in states.TABLE.items():
+        arrows.setdefault((state.value, step.to.value), []).append(event.value)
+    lines = [f"    {one} --> {other}: {', '.join(events)}" for (one, other), events in arrows.items()]
+    ends = [f"    {state.value} --> [*]" for state in states.State if state in states.FINAL]
+    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> received", *lines, *ends, "```"])
+
+
+def state_table() -> str:
+    said = dict(re.findall(r"^ +(\w+) … (.*)$", states.State.__doc__ or "", re.MULTILINE))
+    rows = [
+        (f"`{state.value}`", said[state.value], f"`{states.ISO_20022[state]}`", _yes(state in states.FINAL))
+        for state in states.State
+    ]
+    return _table(("state", "meaning", "ISO 20022", "final"), rows)
+
+
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +186,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "approvals-calendar": lambda: options(CalendarEntry),
     **{f"stage-{name}": lambda kind=kind: stage(kind) for name, kind in CONFIGURABLE.items()},  # type: ignore[misc]
     "problems": problems,
+    "state-diagram": state_diagram,
+    "states": state_table,
     "commands": commands,
 }
 

@@ -50,7 +50,7 @@ class Calendar:
             raise ValueError(f"{start} is no moment a document can be handed in")
         if seconds <= 0:
             return start
-        # One day earlier: a day near the date line, or near midnight, may begin before it does in UTC.
+        # One day earlier: where a zone skipped a day, that day's hours fall into the next.
         day = datetime.fromtimestamp(start, self.zone).date() - timedelta(days=1)
         left, reached = seconds, start
         for _ in range(HORIZON):

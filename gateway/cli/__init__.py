@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import check, demo, init, look, schema, serve, token
+from gateway.cli import audit, check, demo, init, look, schema, serve, token
 from gateway.cli.output import errors
 from gateway.errors import ConfigError
 
@@ -27,6 +27,7 @@ app.command()(look.explain)
 app.command()(schema.schema)
 app.command()(init.init)
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback(invoke_without_command=True)

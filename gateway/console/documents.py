@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.approvals.compare import person_key
 from gateway.approvals.messages import msgid
 from gateway.console.keys import Decision, Key, Keys, usable
 from gateway.console.sessions import Session
 from gateway.console.web import NO_FORM, Web, field
-from gateway.desk import Desk
+from gateway.desk import Desk, Refusal
 from gateway.desk.inbox import Box
 from gateway.errors import BadRequest, NotFound, Problem
 from gateway.people import Person
@@ -128,14 +129,16 @@ class Documents:
         keys = await self._keys.of(session.person)
         if not keys and not self._web.fresh(session):
             return self._web.go("/sign-in/again", next=f"/documents/{decision.document}")
+        for_whom = field(form, "on_behalf_of", 200) or None
         try:
+            await self._once(session.person, decision, for_whom)
             person = await self._present(request, session, decision, keys, field(form, "assertion", 20_000))
             detail = await self._desk.approve(
                 person,
                 decision.document,
                 revision=decision.revision,
                 payload_hash=decision.payload_hash,
-                on_behalf_of=field(form, "on_behalf_of", 200) or None,
+                on_behalf_of=for_whom,
             )
         except NotFound:
             raise
@@ -143,6 +146,14 @@ class Documents:
             return await self.page(request, session, problem.status, problem=problem)
         notice = "approved" if detail.row.state == "held" else "released"
         return self._web.go(f"/documents/{decision.document}", notice=notice)
+
+    async def _once(self, person: Person, decision: Decision, for_whom: str | None) -> None:
+        """Say so when somebody approves again; it would count once in any case."""
+        detail = await self._desk.detail(person, decision.document)
+        mine = ("approve", decision.revision, None, for_whom, person_key(person.subject))
+        votes = [(v.decision, v.revision, v.void, v.delegator, person_key(v.person)) for v in detail.votes]
+        if detail.row.state == "held" and mine in votes:
+            raise Refusal("already_voted", {"person": person.subject}).problem()
 
     async def _present(self, request: Request, session: Session, decision: Decision, keys: list[Key], answer: str) -> Person:
         """Who is there, and how that was proved. Raises ``Forbidden``."""

@@ -71,8 +71,7 @@ class Ledger:
         self.head = Head()
         """The head of the chain as this process last wrote it."""
         self.commits = 0
-        self.work_arrived = asyncio.Event()
-        """Set when a commit of this process left work to do. Whoever waits for it clears it."""
+        self._listening: list[asyncio.Event] = []
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="ledger")
@@ -110,6 +109,12 @@ class Ledger:
             waiting.discard(happened)
             if not waiting and self._watched.get(document) is waiting:
                 del self._watched[document]
+
+    def listen(self) -> asyncio.Event:
+        """An event that is set when a commit of this process left work to do. Whoever waits for it clears it."""
+        event = asyncio.Event()
+        self._listening.append(event)
+        return event
 
     # --- writing -------------------------------------------------------------------------------------------------------------
 
@@ -198,7 +203,8 @@ class Ledger:
                 if not happened.done():
                     happened.set_result(None)
         if transaction.work:
-            self.work_arrived.set()
+            for event in self._listening:
+                event.set()
 
     def anchor(self, head: Head | None = None) -> Anchor:
         """The head of the chain, by default as this process last wrote it, sealed to be kept outside the database."""

@@ -18,6 +18,25 @@ from typing import Final
 
 
 class State(StrEnum):
+    """Where a document stands.
+
+    received … recorded; only within the transaction that takes the first step
+    held … waits for people
+    approved … enough people agreed; a worker will send it
+    queued … a worker will send it
+    sending … the intent to send it is on disk; bytes may have left
+    delivered … the ERP booked it
+    refused … the ERP said no
+    unknown … sent, and nobody can tell yet whether the ERP booked it
+    manual … two operators have to find out
+    dead … certainly not booked, and out of tries; an operator replays or discards it
+    discarded … given up by operators
+    rejected … somebody who was asked said no
+    recalled … the satellite took it back before it was sent
+    expired … not agreed to, or not sent, in time
+    superseded … another document took its place
+    """
+
     RECEIVED = "received"
     HELD = "held"
     APPROVED = "approved"

@@ -51,9 +51,9 @@ class Worker:
         timers = Timers(stores.ledger, lambda *of: live.snapshot.terms_of(*of))
         handlers = {"send": deliveries.send, "watch": deliveries.watch, "probe": deliveries.probe}
         handlers |= dict.fromkeys(EVENTS, timers.fire)
-        handlers |= dict.fromkeys(messages.kinds, messages.handle)
-        handlers |= dict.fromkeys(self._callbacks.kinds, self._callbacks.handle)
-        self._dispatcher = Dispatcher(stores.ledger, stores.clock, handlers)
+        telling = dict.fromkeys(messages.kinds, messages.handle) | dict.fromkeys(self._callbacks.kinds, self._callbacks.handle)
+        # Two of them, so that a receiver that hangs never keeps a document waiting.
+        self._dispatchers = [Dispatcher(stores.ledger, stores.clock, kinds) for kinds in (handlers, telling)]
         for state in sorted(UNRESOLVED):
             text = f"Documents that are {state.value}."
             stores.telemetry.gauges.add(f"gateway_documents_{state.value}", text, partial(self._count, state.value))
@@ -64,7 +64,8 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop; then what is in hand is finished."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._dispatcher.run(stop))
+            for dispatcher in self._dispatchers:
+                tasks.create_task(dispatcher.run(stop))
             tasks.create_task(self._by_the_clock(stop))
         await self._callbacks.aclose()
 

@@ -35,6 +35,7 @@ class Dispatcher:
         self._clock = clock
         self._handlers = dict(handlers)
         self._kinds = tuple(self._handlers)
+        self._arrived = ledger.listen()
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -57,7 +58,7 @@ class Dispatcher:
         free = AT_ONCE - len(self._running)
         if free <= 0 or not await self._due():
             return 0
-        self._ledger.work_arrived.clear()
+        self._arrived.clear()
 
         def unit(tx: Transaction) -> list[Work]:
             return claim(tx, self._kinds, lease=LEASE, limit=free)
@@ -75,7 +76,7 @@ class Dispatcher:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._ledger.work_arrived.set()
+        self._arrived.set()
 
     async def _handle(self, work: Work) -> None:
         """The worker's edge in the sense of rule 7: what breaks here is logged, and its claim runs out."""
@@ -85,9 +86,9 @@ class Dispatcher:
             log.error("work.broke", work=work.id, kind=work.kind, document=work.document, exc_info=error)
 
     async def _sleep(self, stopping: asyncio.Task[bool]) -> None:
-        arrived = asyncio.create_task(self._ledger.work_arrived.wait())
+        arrived = asyncio.create_task(self._arrived.wait())
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait({arrived, stopping}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
         arrived.cancel()
         if len(self._running) < AT_ONCE:
-            self._ledger.work_arrived.clear()
+            self._arrived.clear()

@@ -34,7 +34,7 @@ class Timers:
             terms = self._terms_of(document.operation, document.version)
             if event is Event.ESCALATE and document.hold is not None:
                 escalated = replace(document.hold, escalated=True)
-                details = {"to": escalated.escalate_to or ""}
+                details = {"role": escalated.escalate_to or ""}
                 return apply(tx, document, event, actor=GATEWAY, terms=terms, details=details, hold=escalated)
             if event is Event.EXPIRE:
                 return apply(tx, document, event, actor=GATEWAY, terms=terms, note={"code": "expired"})

@@ -78,6 +78,9 @@ def test_a_day_that_a_zone_skipped_is_not_counted_twice() -> None:
     calendar = Calendar(apia, NINE_TO_SIX, None, frozenset(), frozenset({date(2011, 12, 31)}))
     assert shown(calendar.after(at("2011-12-29 17:00", apia), 10 * HOUR), apia) == "2011-12-31 18:00"
     assert shown(calendar.after(at("2011-12-29 17:00", apia), 11 * HOUR), apia) == "2012-01-02 10:00"
+    weekdays = Calendar(apia, NINE_TO_SIX)
+    middle = weekdays.after(at("2011-12-29 17:00", apia), 2 * HOUR)
+    assert weekdays.after(middle, HOUR) == weekdays.after(at("2011-12-29 17:00", apia), 3 * HOUR)
 
 
 @pytest.mark.parametrize("seconds", [1e9, 1e300, float("inf"), float("nan")])

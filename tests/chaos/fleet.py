@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from tests.chaos.deployment import Deployment
+from tests.chaos.launch import launch
 from tests.chaos.report import say
 from tests.chaos.steps import STEPS
 from tests.support import free_port
@@ -29,11 +31,13 @@ SLOTS: dict[str, frozenset[str]] = {
 """The processes of a run, and the parts of the gateway each is."""
 
 RANDOM_SHARE = 0.3
-LONGEST_LIFE = 4.0
+LONGEST_LIFE = 3.0
 """A process to be killed at random lives at most so many seconds once it listens."""
-PATIENCE = 12.0
+PATIENCE = 8.0
 """A step that is not reached within so many seconds becomes a kill at random."""
 START_SECONDS = 90.0
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.chaos.launch"])
 ALARMING = ("work.broke", "call.broke", "ledger.failed", "console.failed", "snapshot.refused")
 """Events of the log that say something went wrong which nobody planned for."""
 
@@ -63,16 +67,28 @@ class Slot:
 class Process:
     """One gateway process. ``listening`` is set when it serves."""
 
-    def __init__(self, child: asyncio.subprocess.Process, slot: Slot, alarms: Counter[str]) -> None:
+    def __init__(self, child: ForkServerProcess, output: asyncio.StreamReader, slot: Slot, alarms: Counter[str]) -> None:
         self._child = child
         self._slot = slot
         self._alarms = alarms
         self.listening = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
+        self.reading = asyncio.create_task(self._read(output))
 
-    async def _read(self) -> None:
-        assert self._child.stdout is not None
-        async for line in self._child.stdout:
+    @classmethod
+    async def start(cls, slot: Slot, alarms: Counter[str], arguments: tuple[Any, ...]) -> Process:
+        ours, its = FORKS.Pipe(duplex=False)
+        command, environment, *trap = arguments
+        child = FORKS.Process(target=launch, args=(command, environment, its, *trap), daemon=True)
+        child.start()
+        its.close()
+        output = asyncio.StreamReader(limit=1 << 20)
+        pipe = os.fdopen(os.dup(ours.fileno()), "rb", buffering=0)
+        ours.close()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), pipe)
+        return cls(child, output, slot, alarms)
+
+    async def _read(self, output: asyncio.StreamReader) -> None:
+        async for line in output:
             text = line.decode("utf-8", "replace").rstrip()
             event = _event(text)
             if event == "gateway.listening":
@@ -83,17 +99,15 @@ class Process:
             self._slot.log = [*self._slot.log[-60:], text[:2000]]
 
     def kill(self) -> None:
-        if self._child.returncode is None:
-            self._child.send_signal(signal.SIGKILL)
+        self._child.kill()
 
     async def ended(self, within: float | None = None) -> int | None:
-        """How it ended; ``None`` when it still runs after so many seconds."""
-        try:
-            code = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(self._child.wait())), within)
-        except TimeoutError:
+        """How it ended; ``None`` when it still runs after so many seconds. Its output ends with it."""
+        await asyncio.wait([self.reading], timeout=within)
+        if not self.reading.done():
             return None
-        await self._reading
-        return code
+        await asyncio.to_thread(self._child.join)
+        return self._child.exitcode
 
 
 def _event(text: str) -> str:
@@ -175,23 +189,19 @@ class Fleet:
         return where
 
     async def _start(self, slot: Slot, step: str | None) -> Process:
-        count = self._dice.choice((1, 1, 2, 3))
-        command = [sys.executable, "-m", "tests.chaos.launch", step or "-", str(count), "--", "serve"]
-        command += ["--config", str(self._deployment.config)] + ([] if slot.name == "all" else ["--only", slot.name])
-        environment = os.environ | {
+        command = ["serve", "--config", str(self._deployment.config), *([] if slot.name == "all" else ["--only", slot.name])]
+        environment = {
             "DEMO_ERP_URL": self._deployment.erp.url,
             "ERP_GATEWAY_PORT": str(slot.port),
             "ERP_GATEWAY_CONSOLE_PORT": str(slot.console_port),
         }
-        pipe, same = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
-        child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=same, limit=1 << 20)
-        return Process(child, slot, self.alarms)
+        return await Process.start(slot, self.alarms, (command, environment, step, self._dice.choice((1, 1, 2, 3))))
 
     async def _listening(self, slot: Slot, process: Process) -> None:
         """Wait until it serves, or died at its step already."""
-        waits = [asyncio.ensure_future(process.listening.wait()), asyncio.ensure_future(process.ended())]
-        done, _ = await asyncio.wait(waits, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        waits[0].cancel()
+        listening = asyncio.create_task(process.listening.wait())
+        done, _ = await asyncio.wait([listening, process.reading], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
         if not done:
             process.kill()
             raise Died(f"{slot.name} does not listen:\n" + "\n".join(slot.log[-25:]))

@@ -213,7 +213,8 @@ def _unapproved(document: str, row: Any, steps: list[Entry]) -> Iterator[str]:
 
 def _reconciled(steps: list[Entry]) -> tuple[int, int]:
     """How often the outcome was lost, and how often the ERP's word settled it."""
-    events = [entry["kind"].partition(".")[2] for entry in steps if entry["kind"] != "document.wait"]
+    moves = [entry for entry in steps if "to" in entry.get("details", {}) and entry["kind"] != "document.wait"]
+    events = [entry["kind"].partition(".")[2] for entry in moves]
     lost = [place for place, event in enumerate(events) if event == "lose"]
     found = [place for place in lost if events[place + 1 : place + 2] and events[place + 1] in ("deliver", "absent", "refuse")]
     return len(lost), len(found)

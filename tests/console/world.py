@@ -6,8 +6,9 @@ import html
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,15 +135,18 @@ class Browser:
 
 
 @asynccontextmanager
-async def world(config: Path, folder: Path, clock: HandClock | None = None, url: str = "http://127.0.0.1:8081") -> AsyncIterator[World]:
-    """The console of the deployment at ``config``, over a ledger in ``folder``."""
-    clock = clock or HandClock()
-    fetcher = KeyFetcher(config.parent)
+async def world(
+    files: Live | Path, folder: Path, url: str = "http://127.0.0.1:8081", change: Callable[[Stores], Stores] = lambda stores: stores
+) -> AsyncIterator[World]:
+    """A console over a ledger in ``folder``. ``files`` is the deployment: its gateway.yaml, or one that was read before."""
+    clock = HandClock()
+    fetcher = KeyFetcher(folder)
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}", KEY, clock) as ledger:
         keys = KeyStore(fetcher, clock)
-        stores = Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger)
-        live = Live(config, stores)
-        desk = Desk(ledger, lambda: live.snapshot, clock)
+        stores = change(Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger))
+        live = copy(files) if isinstance(files, Live) else Live(files, stores)
+        live.stores = stores
+        desk = Desk(ledger, lambda: live.snapshot, stores.clock)
         try:
             yield World(console(live, desk, fetcher), live, ledger, desk, clock, url)
         finally:

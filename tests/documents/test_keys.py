@@ -48,10 +48,10 @@ def test_of_several_that_make_it_one_wins(tmp_path: Path) -> None:
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="gateway.yaml:2: 'audit_key' has fewer than 32 characters"):
+    with pytest.raises(ConfigError, match=r"gateway\.yaml:2: 'audit_key' has fewer than 32 characters"):
         audit_key(Ledger(audit_key=SecretStr("short")), SOURCE, tmp_path)
     (tmp_path / "k").write_text("\n")
-    with pytest.raises(ConfigError, match="gateway.yaml:3: 'audit_key_file' has fewer than 32 characters"):
+    with pytest.raises(ConfigError, match=r"gateway\.yaml:3: 'audit_key_file' has fewer than 32 characters"):
         audit_key(Ledger(audit_key_file="k"), SOURCE, tmp_path)
 
 

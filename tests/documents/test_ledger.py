@@ -141,9 +141,10 @@ async def test_somebody_waiting_is_told_of_a_change(ledger: Ledger) -> None:
     assert ledger._watched == {}
 
 
-async def test_work_is_announced_after_the_commit(ledger: Ledger) -> None:
+async def test_work_is_announced_after_the_commit_to_everybody_who_listens(ledger: Ledger) -> None:
+    listening = [ledger.listen(), ledger.listen()]
     await record(ledger, Event.QUEUE)
-    assert ledger.work_arrived.is_set()
+    assert all(event.is_set() for event in listening)
 
 
 async def test_closing_writes_what_waits(ledger_url: str, clock: HandClock) -> None:
