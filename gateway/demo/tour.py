@@ -214,12 +214,13 @@ def _bookings(journal: Journal, number: str) -> int:
 
 def _settled(caller: Caller, where: str) -> Answer:
     """The document once it is final, or as it is after a minute."""
-    headers = {"authorization": f"Bearer {caller.token('oa')}", "prefer": "wait=10"}
+    headers = {"authorization": f"Bearer {caller.token('oa')}"}
     answer = caller.send("GET", where, headers, None)
     for _ in range(6):
-        if answer.body["execution"] != "pending":
+        if answer.status == 200 and answer.body["execution"] != "pending":
             break
-        answer = caller.send("GET", where, headers, None)
+        waiting = headers | {"prefer": "wait=10", "if-none-match": answer.headers["etag"]}
+        answer = caller.send("GET", where, waiting, None)
     return answer
 
 

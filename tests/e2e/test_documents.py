@@ -63,7 +63,7 @@ def follow(gateway: GatewayProcess, answer: httpx.Response, state: str, client: 
     """Wait until the document of an answer is in that state."""
     where, known = answer.headers["location"], ""
     for _ in range(60):
-        headers = {"prefer": "wait=10"} | ({"if-none-match": known} if known else {})
+        headers = {"prefer": "wait=10", "if-none-match": known} if known else {}
         seen = gateway.call(client, "GET", where, headers=headers)
         if seen.status_code == 304:
             continue

@@ -1,4 +1,4 @@
-"""What a satellite is told is on disk: every 201 and 202 of a recorded route comes after an fsync of the ledger, seen by strace."""
+"""What a satellite is told is on disk: strace sees an fsync of the ledger before every 201 and 202 of a recorded route."""
 
 from __future__ import annotations
 
@@ -71,9 +71,8 @@ def seen(output: Path, ledger: str) -> Iterator[Seen]:
                 yield Seen(at if "resumed>" in rest else at + float(took["took"]), "sync")
         elif '"POST /api/' in rest:
             yield Seen(at, "request")
-        elif answer := re.search(r'"HTTP/1\.1 (20[12]) ', rest):
-            if call in ("write", "writev", "sendto", "sendmsg"):
-                yield Seen(at, answer[1])
+        elif call in ("write", "writev", "sendto", "sendmsg") and (answer := re.search(r'"HTTP/1\.1 (20[12]) ', rest)):
+            yield Seen(at, answer[1])
 
 
 def post(gateway: GatewayProcess, count: int) -> list[int]:
