@@ -1,5 +1,6 @@
 # make demo   everything it takes, then the gateway over a small ERP with a tour of calls   (ARGS=--once: run the tour and exit)
 # make test   everything it takes, then all checks and tests
+# make chaos  the gateway killed again and again, over SQLite and PostgreSQL: is anything lost or done twice?   (ARGS="--kills 500")
 # make setup  the virtual environment with the erp-gateway command
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: demo test check setup bench lock clean
+.PHONY: demo test chaos check setup bench lock clean
 
 demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
@@ -16,6 +17,10 @@ test: $(DEV) check
 	sh tools/services.sh redis-server postgresql curl strace
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='gateway/protocols/*,gateway/mapping/*,gateway/policy/*' --fail-under=95
+
+chaos: $(DEV)
+	sh tools/services.sh postgresql
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -30,6 +35,7 @@ setup: $(RUNTIME)
 bench: $(DEV)
 	$(BIN)/python -m bench.soap_codec
 	$(BIN)/python -m bench.edge
+	$(BIN)/python -m bench.documents
 
 lock: $(DEV)
 	$(BIN)/pip install --quiet uv

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,8 @@ from gateway.demo.tour import Caller, order
 
 ENVOY = "1.40.0"
 RATE = 1_000_000
-CONTRACT = ROOT / "gateway" / "demo" / "erp" / "contracts" / "procurement.wsdl"
+CONTRACTS = ROOT / "gateway" / "demo" / "erp" / "contracts"
+CONTRACT = CONTRACTS / "procurement.wsdl"
 ITEM = orjson.dumps({"sku": "000123", "warehouse": "W01", "onHand": "1250.000", "unit": "PC", "text": "x" * 940})
 ORDER = order("X-1", 20)
 STOCK = "/api/v1/stock/000123"
@@ -62,6 +65,15 @@ class Tokens:
     audience: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """An answer of the upstream: always the same. ``path`` is where, ``content`` an envelope."""
+
+    path: str
+    media_type: str
+    content: bytes
+
+
 class Servers:
     """Starts the servers. ``tested`` is the core of those under test, ``other`` the upstream's."""
 
@@ -70,9 +82,6 @@ class Servers:
         self._processes = processes
         self._tested = tested
         self._other = other
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(ROOT / "bench" / "peers"), undefined=jinja2.StrictUndefined
-        )
         self._upstream = 0
         self._gateway = ""
         self._tokens = Tokens({}, "", "", "")
@@ -128,23 +137,18 @@ class Servers:
         return self._render("load.lua", f"{server.name}.lua", method=call.method, headers=call.headers, body=call.body)
 
     def _stub(self) -> int:
-        port = self._upstream = free_port()
-        envelope = erp_answer().decode()
-        pieces = [_nginx_text(envelope[at : at + PIECE]) for at in range(0, len(envelope), PIECE)]
-        config = self._render("stub.conf", "stub.conf", port=port, item=_nginx_text(ITEM.decode()), envelope=pieces)
-        return self._processes.start("stub", ["nginx", "-e", "stderr", "-c", config], core=self._other, port=port)
+        answer = erp_answer("procurement", "CreatePurchaseOrder", Order=to_erp(ORDER))
+        fixed = Fixed("/soap/procurement", "application/soap+xml; charset=utf-8", answer)
+        pid, self._upstream = start_stub(self._processes, self._folder, self._other, [fixed])
+        return pid
 
     def _start_gateway(self) -> int:
         folder, port = self._folder / "deployment", free_port()
-        environment = {
-            "ERP_GATEWAY_PORT": str(port),
-            "ERP_GATEWAY_CONSOLE_PORT": str(free_port()),
-            "DEMO_ERP_URL": self._url(self._upstream, ""),
-        }
         write_deployment(folder)
+        unrecorded(folder, "purchase-orders")
         self._gateway = self._url(port, "")
-        command: list[str | Path] = [sys.executable, "-m", "gateway.cli", "serve", "-c", folder / "gateway.yaml"]
-        return self._processes.start("gateway", command, core=self._tested, port=port, environment=environment)
+        environment = gateway_environment(port, self._upstream)
+        return self._processes.start("gateway", serve(folder), core=self._tested, port=port, environment=environment)
 
     def _nginx(self) -> tuple[int, int]:
         port = free_port()
@@ -193,43 +197,81 @@ class Servers:
         return self._processes.start(name, command, core=self._tested, port=port, environment=environment), port
 
     def _render(self, template: str, name: str, **values: Any) -> Path:
-        path = self._folder / name
-        path.write_text(self._templates.get_template(template).render(folder=self._folder, **values), "utf-8")
-        return path
+        return render(template, self._folder / name, folder=self._folder, **values)
 
     def _url(self, port: int, path: str) -> str:
         return f"http://127.0.0.1:{port}{path}"
 
 
+def render(template: str, path: Path, **values: Any) -> Path:
+    """Write a template of ``bench/peers``, filled in, to ``path``. Returns it."""
+    loader = jinja2.FileSystemLoader(ROOT / "bench" / "peers")
+    templates = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
+    path.write_text(templates.get_template(template).render(**values), "utf-8")
+    return path
+
+
+def start_stub(processes: Processes, folder: Path, core: int, answers: Sequence[Fixed]) -> tuple[int, int]:
+    """nginx as the upstream. Returns its process id and its port. Raises ``Missing``."""
+    port = free_port()
+    envelopes = [(answer.path, answer.media_type, _pieces(answer.content.decode())) for answer in answers]
+    item = _nginx_text(ITEM.decode())
+    config = render("stub.conf", folder / "stub.conf", folder=folder, port=port, item=item, envelopes=envelopes)
+    return processes.start("stub", ["nginx", "-e", "stderr", "-c", config], core=core, port=port), port
+
+
+def serve(folder: Path) -> list[str | Path]:
+    """The command that serves the deployment in a folder."""
+    return [sys.executable, "-m", "gateway.cli", "serve", "-c", folder / "gateway.yaml"]
+
+
+def gateway_environment(port: int, upstream: int) -> dict[str, str]:
+    """The ports of a gateway and of its upstream, as the example deployment wants to be told."""
+    return {
+        "ERP_GATEWAY_PORT": str(port),
+        "ERP_GATEWAY_CONSOLE_PORT": str(free_port()),
+        "DEMO_ERP_URL": f"http://127.0.0.1:{upstream}",
+    }
+
+
 def write_deployment(folder: Path) -> None:
-    """The example deployment as ``init`` writes it, with limits nobody reaches, and orders that are not recorded: no peer records
-    any, and ``bench.documents`` measures what recording costs. Raises ``Wrong``."""
+    """The example deployment as ``init`` writes it, with limits nobody reaches. Raises ``Wrong``."""
     command = [sys.executable, "-m", "gateway.cli", "init", str(folder)]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if outcome.returncode:
         raise Wrong(f"the gateway's init fails: {outcome.stderr.strip()[-500:]}")
-    path, yaml = folder / "policies" / "satellites.yaml", YAML()
+    with edited(folder / "policies" / "satellites.yaml") as document:
+        for satellite in document["satellites"].values():
+            satellite |= {"limit": f"{RATE}/s", "burst": RATE}
+
+
+def unrecorded(folder: Path, resource: str) -> None:
+    """Have writes of a resource passed through and kept nowhere: no peer keeps any."""
+    with edited(folder / "routes" / f"{resource}.yaml") as document:
+        create = document["operations"]["create"]
+        create["delivery"] = "direct"
+        for name in ("idempotency", "probe"):
+            create.pop(name, None)
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[Any]:
+    """The document in a YAML file, to be changed in place; written back at the end."""
+    yaml = YAML()
     document = yaml.load(path)
-    for satellite in document["satellites"].values():
-        satellite |= {"limit": f"{RATE}/s", "burst": RATE}
-    yaml.dump(document, path)
-    path = folder / "routes" / "purchase-orders.yaml"
-    document = yaml.load(path)
-    create = document["operations"]["create"]
-    create["delivery"] = "direct"
-    del create["probe"]
+    yield document
     yaml.dump(document, path)
 
 
-def erp_answer() -> bytes:
-    """What the demo ERP answers to the order: an envelope, as it stands on the wire."""
-    client = zeep.Client(str(CONTRACT))
-    envelope = client.create_message(client.service, "CreatePurchaseOrder", Order=to_erp(ORDER))
-    with ErpProcess.start() as erp:
-        headers = {"content-type": "application/soap+xml; charset=utf-8"}
-        answer = httpx.post(f"{erp.url}/soap/procurement", content=zeep.wsdl.utils.etree_to_string(envelope), headers=headers)
+def erp_answer(service: str, operation: str, **parts: Any) -> bytes:
+    """What the demo ERP answers to a request: an envelope, as it stands on the wire. ``parts`` are the message's, as zeep takes
+    them."""
+    client = zeep.Client(str(CONTRACTS / f"{service}.wsdl"))
+    with ErpProcess.start() as erp, client.settings(raw_response=True):
+        bound = client.create_service(next(iter(client.wsdl.bindings)), f"{erp.url}/soap/{service}")
+        answer = getattr(bound, operation)(**parts)
     answer.raise_for_status()
-    return answer.content
+    return bytes(answer.content)
 
 
 def _tokens(base: str) -> Tokens:
@@ -238,6 +280,10 @@ def _tokens(base: str) -> Tokens:
     claims = orjson.loads(base64.urlsafe_b64decode(tokens["mes"].split(".")[1] + "=="))
     audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
     return Tokens(tokens, httpx.get(f"{base}/.well-known/jwks.json").text, claims["iss"], audience)
+
+
+def _pieces(text: str) -> list[str]:
+    return [_nginx_text(text[at : at + PIECE]) for at in range(0, len(text), PIECE)]
 
 
 def _nginx_text(text: str) -> str:

@@ -177,6 +177,7 @@ class Operations:
         if stream and table.request is None and table.answer is None:
             self._check_parameters(resource, place, config, target)
             forward = DEFAULT_FORWARD | {header.lower().encode() for header in upstream.forward}
+            self._check_passed(resource, place, config)
             passed: Reads = "bytes" if config.recorded else "nothing"
             return PassThrough(client, method, target, config.timeout, safe, forward, secrets), passed
         reads = _reads(config)
@@ -188,6 +189,15 @@ class Operations:
             if name not in known:
                 what = f"'call' needs {{{name}}}, which the path {config.path} does not have"
                 raise ConfigError([resource.source.finding((*place, "call"), what, _nearest(name, known))])
+
+    def _check_passed(self, resource: Resource, place: Place, config: OperationBase) -> None:
+        """A body that is passed through is never looked into."""
+        for key in ("key", "operation_id"):
+            if getattr(config, key) is not None:
+                what = f"'{key}' names a field of a body that is passed through unread"
+                self._findings.errors.append(
+                    resource.source.finding((*place, key), what, f"add a field table ('mapping'), or remove '{key}'")
+                )
 
     # --- field tables ------------------------------------------------------------------------------------------------
 

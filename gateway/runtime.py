@@ -15,7 +15,7 @@ from gateway.config.source import Source, read_source, validate
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.redis import RedisCounters
 from gateway.documents.keys import audit_key
-from gateway.documents.ledger import Ledger, open_ledger
+from gateway.documents.ledger import Ledger, WrongAuditKey, open_ledger
 from gateway.documents.schema import UnknownSchema
 from gateway.documents.stores import located, open_store
 from gateway.errors import ConfigError
@@ -67,6 +67,9 @@ async def _ledger(gateway: Gateway, source: Source, folder: Path, clock: SystemC
             raise ConfigError(
                 [source.finding(("ledger", "url"), str(error), "start the version that wrote it, or a newer one")]
             ) from error
+        except WrongAuditKey as error:
+            remedy = "give the key this ledger was written with; without it nobody can prove what it says"
+            raise ConfigError([source.finding(("ledger",), "the audit key is not the ledger's", remedy)]) from error
         except (SQLAlchemyError, OSError) as error:
             what = f"the ledger cannot be opened ({type(error).__name__})"
             raise ConfigError([source.finding(("ledger", "url"), what, "start the database, or correct the URL")]) from error

@@ -258,6 +258,10 @@ def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findi
 def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
     approvals = deployment.approvals
     findings.errors.extend(check_operations(approvals, {entry.id for entry in entries if entry.config.recorded}))
+    for entry in entries:
+        if entry.id in approvals.rules and entry.config.recorded and entry.reads != "json":
+            what = f"{entry.id} has an approval rule, and no JSON body the rule could read"
+            findings.errors.append(entry.source.finding(entry.place, what, "add a field table ('mapping'), or remove the rule"))
     ruled = [(entry.id, version) for entry in entries if entry.id in approvals.rules for version in entry.versions]
     callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
     paying = {caller.tenant for caller in callers if any(policy.decide(caller, *called).allowed for called in ruled)}
@@ -316,7 +320,7 @@ class Compiler:
         writing = self._writing(entry, version, prepare)
         self.writings[entry.id, version] = writing
         asking = Asking(self._deployment.approvals, entry.id)
-        return Record(writing, stores.ledger, stores.clock, asking, self._initiator(), config.idempotency, config.key)
+        return Record(writing, stores.ledger, stores.clock, asking, self._initiator(), config.idempotency)
 
     def _writing(self, entry: Entry, version: str, prepare: Prepare) -> Writing:
         config, deployment = entry.config, self._deployment
@@ -341,6 +345,7 @@ class Compiler:
             probe=entry.probe,
             reference=split(config.reference),
             operation_id=split(config.operation_id) if config.operation_id else None,
+            key=split(config.key) if config.key else None,
             rule=approvals.rules.get(entry.id),
         )
 
@@ -355,7 +360,8 @@ class Compiler:
             satellite = satellites.get(subject)
             if satellite is None:
                 return subject or None, named
-            return (facts.initiator, ()) if satellite.vouches_for_initiator else (None, named)
+            own = exchange.principal is not None and exchange.principal.tenant == satellite.tenant
+            return (facts.initiator, ()) if own and satellite.vouches_for_initiator else (None, named)
 
         return initiator
 

@@ -52,6 +52,29 @@ def test_a_soap_operation_without_field_tables_takes_the_contract_as_it_is(tmp_p
     assert "BELNR" in str(schema)
 
 
+def test_a_body_that_is_passed_through_has_no_fields(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    entry = "  put:\n    put: /stock/{sku}\n    call: PUT /inventory/items/{sku}\n    key: $.number\n    operation_id: $.id\n"
+    (tmp_path / "routes/stock.yaml").write_text((tmp_path / "routes/stock.yaml").read_text() + entry)
+    change(path, "policies/policy.csv", "# end", "p, wms, demo, stock.put, allow\n# end")
+    assert [error.partition(";")[0] for error in errors(path)] == [
+        "routes/stock.yaml:12: 'key' names a field of a body that is passed through unread",
+        "routes/stock.yaml:13: 'operation_id' names a field of a body that is passed through unread",
+    ]
+
+
+def test_a_probe_is_compiled_with_its_route(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    writing = built(path).writing_of("payments.create", "v1")
+    assert writing is not None
+    assert writing.probe is not None
+    assert isinstance(writing.probe.call, SoapOperation)
+    assert writing.probe.by == {"externalNumber": "$.externalNumber"}
+    change(path, "routes/payments.yaml", "probe: {call: GetPayment,", "probe: {call: GetPaymint,")
+    assert "GetPaymint" in errors(path)[0]
+    assert "did you mean 'GetPayment'?" in errors(path)[0]
+
+
 def test_a_call_of_a_rest_upstream_needs_method_and_path(tmp_path: Path) -> None:
     path = copy_deployment(tmp_path)
     change(path, "routes/stock.yaml", "call: GET /inventory/items/{sku}", "call: items")

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.approvals.facts import Facts
 from gateway.deployment import read_deployment
+from gateway.documents.records import Terms
 from gateway.errors import ConfigError, NotFound
 from gateway.exchange import Exchange, Principal, Request
 from gateway.pipeline import Phase
 from gateway.policy.oracle import Difference
 from gateway.runtime import check_stores
 from gateway.snapshot import build
-from tests.support import copy_deployment
+from gateway.stages.record import Record
+from tests.support import copy_deployment, edit
 
 
 class Nothing:
@@ -85,3 +88,59 @@ def test_versions_are_in_their_natural_order(tmp_path: Path) -> None:
     route = tmp_path / "routes/stock.yaml"
     route.write_text(route.read_text().replace("resource: stock", "resource: stock\nversions: [v10, v2, v1]"))
     assert build(read_deployment(path), check_stores(path)).versions == ("v1", "v2", "v10")
+
+
+def test_writes_are_recorded_and_reads_are_not(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    snapshot = build(read_deployment(path), check_stores(path))
+    recorded = {route.operation for route in snapshot.routes if Phase.RECORD in {stage.phase for stage in route.stages}}
+    assert recorded == {"payments.create", "purchase-orders.create", "stock-movements.create"}
+    assert {operation for operation, _ in snapshot.writings} == recorded
+    payments = snapshot.writing_of("payments.create", "v1")
+    assert payments is not None
+    assert (payments.delivery, payments.target, payments.key) == ("inline", "finance:CreatePayment", None)
+    assert payments.rule is not None
+    movements = snapshot.writing_of("stock-movements.create", "v1")
+    assert movements is not None
+    assert (movements.key, movements.rule) == (("externalNumber",), None)
+    assert snapshot.writing_of("payments.create", "v9") is None
+    assert snapshot.terms_of("payments.create", "v1") == payments.terms
+    assert snapshot.terms_of("payments.create", "v9") == Terms()
+
+
+def test_a_rule_needs_a_body_it_can_read(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    stock = tmp_path / "routes/stock.yaml"
+    stock.write_text(stock.read_text() + "  put:\n    put: /stock/{sku}\n    call: PUT /inventory/items/{sku}\n")
+    edit(tmp_path / "policies/policy.csv", "# end", "p, wms, demo, stock.put, allow\n# end")
+    edit(tmp_path / "policies/approvals.yaml", "  payments.create:", "  stock.put:")
+    with pytest.raises(ConfigError, match=r"routes/stock\.yaml:9: stock\.put has an approval rule, and no JSON body"):
+        build(read_deployment(path), check_stores(path))
+
+
+@pytest.mark.parametrize(
+    ("who", "initiator", "others"),
+    [
+        (Principal("oa", "demo"), "clerk-1", ()),
+        (Principal("oa", "other"), None, ("clerk-1",)),
+        (Principal("crm", "demo"), None, ("clerk-1",)),
+        (Principal("approver-a", "demo"), "approver-a", ("clerk-1",)),
+        (None, None, ("clerk-1",)),
+    ],
+)
+def test_who_asked(tmp_path: Path, who: Principal | None, initiator: str | None, others: tuple[str, ...]) -> None:
+    path = copy_deployment(tmp_path)
+    snapshot = build(read_deployment(path), check_stores(path))
+    (record,) = [s for r in snapshot.routes if r.operation == "payments.create" for s in r.stages if isinstance(s, Record)]
+    exchange = Exchange(Request("POST", "/", "", [], Nothing()), "", "payments.create", "v1", {})
+    exchange.principal = who
+    assert record.initiator(exchange, Facts((), "CNY", "1000", "finance:CreatePayment", "clerk-1")) == (initiator, others)
+
+
+def test_documents_are_followed_in_no_version(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    router = build(read_deployment(path), check_stores(path)).router
+    for method, operation in (("GET", "documents.get"), ("PUT", "documents.revise"), ("DELETE", "documents.recall")):
+        route, params = router.match(method, "/api/documents/7")
+        assert (route.operation, params) == (operation, {"id": "7"})
+        assert Phase.IDENTIFY in {stage.phase for stage in route.stages}

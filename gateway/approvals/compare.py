@@ -14,6 +14,7 @@ _UNSEEN = ("Cc", "Cf")
 
 def account_key(text: str) -> str:
     """The key of a bank account or of a legal entity: no white space anywhere. Empty when nothing visible is left."""
+    # Folding can leave white space, and what is left without it can be folded once more.
     return _fold("".join(_fold("".join(text.split())).split()))
 
 
@@ -23,10 +24,7 @@ def person_key(text: str) -> str:
 
 
 def _fold(text: str) -> str:
-    """Twice, because what case folding and normalising leave can be composed, folded or unseen once more."""
     if text.isascii() and text.isprintable():
         return text.lower()
-    for _ in range(2):
-        seen = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", seen).casefold())
-    return text
+    seen = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", seen).casefold())

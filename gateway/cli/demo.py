@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -79,6 +80,9 @@ def _invite(addresses: dict[str, str], erp: str) -> None:
         f'curl -s -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -H "Idempotency-Key: OA-100" '
         f"{edge}/api/v1/payments -d '{_PAYMENT}'",
         f'curl -s -H "Authorization: Bearer $TOKEN" {edge}/api/v1/sales-orders   # 403: oa may not',
+        "",
+        "Prove that nobody has rewritten what happened:",
+        f"ERP_GATEWAY_VAR={os.environ['ERP_GATEWAY_VAR']} {Path(sys.argv[0])} audit verify",
         "",
         "Ctrl-C ends it.",
     ]

@@ -89,8 +89,8 @@ class OperationBase(Section):
     public: bool = Field(False, description="Serve without authentication and policy.")
     delivery: Literal["inline", "queued", "direct"] | None = Field(
         None,
-        description="How a write is sent: inline is recorded and sent within the call (the default of writes), queued is recorded and "
-        "sent by the worker (202), direct is not recorded. A get is always direct.",
+        description="How a write is sent: inline is recorded and sent within the call (the default of writes), queued is recorded "
+        "and sent by the worker (202), direct is not recorded. A get is always direct.",
     )
     idempotency: Literal["required", "optional"] = Field(
         "optional", description="Whether a call without an Idempotency-Key is refused with 400."
@@ -123,6 +123,8 @@ class OperationBase(Section):
                     raise wrong(f"has '{key}' without being recorded", f"remove '{key}', or say delivery: inline")
             if self.idempotency == "required":
                 raise wrong("requires an idempotency key without being recorded", "say delivery: inline or queued")
+        if self.public and self.recorded:
+            raise wrong("is public and would be recorded for nobody", "remove 'public', or say delivery: direct")
         if self.key is not None and self.idempotency == "required":
             raise wrong("requires an Idempotency-Key beside a natural key", "keep 'key', or 'idempotency: required'")
         return self

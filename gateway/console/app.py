@@ -99,7 +99,7 @@ class Errors:
         if "text/html" not in request.headers.get("accept", "text/html"):
             body = problem.document(f"urn:request:{request.state.id}")
             return JSONResponse(body, problem.status, problem.headers, "application/problem+json")
-        response = await self._web.page(request, "problem.html", problem.status, problem=problem)
+        response = await self._web.page(request, "problem.html", problem.status, problem=problem, here="/inbox")
         response.headers.update(problem.headers)
         return response
 

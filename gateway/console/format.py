@@ -153,6 +153,7 @@ NOTES: Mapping[str, str] = {
 
 SENTENCES: Mapping[str, str] = {**REASONS, **MESSAGES}
 DASH = "–"
+JUST_NOW = msgid("just now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class Format:
             return DASH
         try:
             exact = Decimal(str(amount))
-            return format_currency(exact, currency or "XXX", "#,##0.00", self.language.locale, decimal_quantization=False)
+            return format_currency(exact, currency or "", "#,##0.00", self.language.locale, decimal_quantization=False)
         except (InvalidOperation, ValueError):
             return str(amount)
 
@@ -185,6 +186,8 @@ class Format:
 
     def ago(self, moment: float) -> str:
         """A moment against now: "3 hours ago", "in 2 days"."""
+        if abs(moment - self.now) < 45:
+            return self.language.gettext(JUST_NOW)
         return self._distance(moment - self.now, add_direction=True)
 
     def left(self, moment: float | None) -> str:
@@ -254,13 +257,13 @@ class Format:
         return self.language.say(sentence, told)
 
     def _amounts(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        currency = str(parameters.get("currency") or "XXX")
+        currency = str(parameters.get("currency") or "")
         money = {"amount", "threshold", "total"}
         return {name: self.money(value, currency) if name in money else value for name, value in parameters.items()}
 
     def _distance(self, seconds: float, *, add_direction: bool = False) -> str:
         span, locale = timedelta(seconds=seconds), self.language.locale
-        return format_timedelta(span, add_direction=add_direction, locale=locale, threshold=1.5)
+        return format_timedelta(span, "minute", 1.5, add_direction, locale=locale)
 
     def _local(self, moment: float) -> datetime:
         there = datetime.fromtimestamp(moment, UTC)

@@ -135,7 +135,7 @@ class Provider:
         headers, form = self._authenticated(form, endpoints)
         status, body = await self._caller.post(endpoints.token, headers, form.encode())
         if status != 200:
-            raise Rejected("token endpoint refused", status=str(status), error=str(parse_object(body, "answer").get("error", "")))
+            raise Rejected("token endpoint refused", status=str(status), answer=ascii(body[:60]))
         id_token = parse_object(body, "answer").get("id_token")
         if not isinstance(id_token, str):
             raise Rejected("no ID token")

@@ -135,7 +135,7 @@ class Web:
             "notice": request.query_params.get("notice", ""),
             "assets": ASSETS,
         }
-        return self.environments[language.tag].get_template(template).render(**shared, **values)
+        return self.environments[language.tag].get_template(template).render({**shared, **values})
 
     def go(self, path: str, **query: str | None) -> Response:
         """See another page (303), with a query."""

@@ -1,8 +1,12 @@
-"""Another revision of a held document: the earlier one is kept, its votes no longer count, and people are asked anew."""
+"""A document handed in again: another revision of a held one, or another try of a dead one.
+
+The earlier revision is kept, its votes no longer count, and people are asked anew. What it pays counts from now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.documents import tables
 from gateway.documents.ledger import Transaction
@@ -31,7 +35,7 @@ def revise(
     }
     tx.write(tables.revisions.insert(), earlier)
     tx.write(tables.payees.delete().where(tables.payees.c.document == document.id))
-    write_payees(tx, document, payees)
+    write_payees(tx, replace(document, received_at=tx.now), payees)
     return apply(
         tx,
         document,
@@ -44,3 +48,11 @@ def revise(
         hold=hold,
         fingerprint=fingerprint,
     )
+
+
+def repeat(tx: Transaction, document: Document, *, payees: Sequence[Payee], actor: str, terms: Terms) -> Document:
+    """Take the step ``replay`` in the caller's unit for a dead document that its satellite sent again: for the rolling window it
+    is handed in now. Raises ``IllegalStep`` unless the document is dead."""
+    tx.write(tables.payees.delete().where(tables.payees.c.document == document.id))
+    write_payees(tx, replace(document, received_at=tx.now), payees)
+    return apply(tx, document, Event.REPLAY, actor=actor, terms=terms, note=None)

@@ -86,18 +86,15 @@ def _transact(engine: Engine, work: Work[T]) -> T:
 
 def _sqlite(url: str, connections: int, begin: str, pragmas: tuple[str, ...]) -> Engine:
     engine = create_engine(url, pool_size=connections, max_overflow=0)
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred, and come with the first write only
-        for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", *pragmas):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def began(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
+    event.listen(engine, "connect", lambda connection, _: _prepare(connection, pragmas))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin).close())
     return engine
+
+
+def _prepare(connection: Any, pragmas: tuple[str, ...]) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred, and come with the first write only
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", *pragmas):
+        connection.execute(f"PRAGMA {pragma}").close()
 
 
 class PostgresStore:

@@ -34,6 +34,10 @@ RETRY_AFTER: Final[Mapping[State, int]] = {State.HELD: 60, State.APPROVED: 2, St
 """Seconds after which asking again may show something new; other states a minute."""
 
 
+TOLD: Final = frozenset({"code", "detail", "status", "reason", "by"})
+"""What a satellite is told of a document's note."""
+
+
 def path(document: str) -> str:
     return f"/api/documents/{document}"
 
@@ -64,7 +68,7 @@ def represent(document: Document) -> dict[str, Any]:
     if hold is not None:
         told["approvals"] = _approvals(document, hold)
     if document.note is not None:
-        told["note"] = document.note
+        told["note"] = {name: value for name, value in document.note.items() if name in TOLD}
     return told
 
 

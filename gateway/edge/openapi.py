@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.edge.following import DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
 from gateway.routing import Route
 from gateway.snapshot import Snapshot
+from gateway.stages.record import Record
 
 Json = dict[str, Any]
 
@@ -16,10 +18,10 @@ PROBLEMS = {
     "401": "A valid credential is needed.",
     "403": "The policy does not allow this call.",
     "404": "There is nothing at this path, or the ERP has no such record.",
-    "409": "The ERP holds something that stands against the request.",
+    "409": "The ERP holds something that stands against the request, or a call with the same key is still on its way.",
     "413": "The request body is too large.",
     "415": "This media type is not accepted here.",
-    "422": "The request does not fit the contract, or the ERP refused it.",
+    "422": "The request does not fit the contract, the ERP refused it, or its key was used for another request.",
     "429": "A rate limit or quota is used up; see Retry-After.",
     "502": "The ERP failed, or its answer cannot be used.",
     "503": "The ERP cannot be reached, or the gateway is at its limit.",
@@ -57,6 +59,11 @@ def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
     for route in snapshot.routes:
         if route.version == version:
             paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schemas)
+    problems = PROBLEMS
+    if any(_record(route) for route in snapshot.routes):
+        schemas["Document"] = DOCUMENT_SCHEMA
+        paths["/api/documents/{id}"] = following()
+        problems = {**PROBLEMS, **DOCUMENT_PROBLEMS}
     return {
         "openapi": "3.1.0",
         "info": {"title": "ERP gateway", "version": version, "description": "Errors are RFC 9457 problems."},
@@ -67,7 +74,7 @@ def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
             "schemas": schemas,
             "responses": {
                 status: {"description": text, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
-                for status, text in PROBLEMS.items()
+                for status, text in problems.items()
             },
             "securitySchemes": {
                 "token": _token(snapshot),
@@ -102,12 +109,35 @@ def _operation(route: Route, schemas: Json) -> Json:
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
         },
     }
+    record = _record(route)
+    if record is not None:
+        _describe_recorded(operation, record)
     if route.public:
         operation["security"] = []
     if route.method not in ("GET", "DELETE"):
         body = _hoist(_without(request, path_names), f"{name}.request", schemas) if request else {}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _record(route: Route) -> Record | None:
+    return next((stage for stage in route.stages if isinstance(stage, Record)), None)
+
+
+def _describe_recorded(operation: Json, record: Record) -> None:
+    """A recorded write may be answered with its document, and its answer may be one of before."""
+    operation["parameters"] += key_parameters(record)
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["headers"] |= {name: HEADERS[name] for name in ("Document-Id", "Idempotent-Replayed")}
+    queued = (
+        "It is sent later." if record.delivery == "queued" else "It waits for people, or nobody knows yet whether it was booked."
+    )
+    operation["responses"]["202"] = {
+        "description": f"Kept as a document. {queued}",
+        "headers": {name: HEADERS[name] for name in ("Location", "Retry-After", "Document-Id", "Idempotent-Replayed")},
+        "content": {"application/json": {"schema": _ref("Document")}},
+    }
 
 
 def _parameters(route: Route, request: Json | None, path_names: list[str], schemas: Json) -> list[Json]:

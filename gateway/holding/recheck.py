@@ -151,10 +151,9 @@ class _Look:
 
 
 def _as_asked_now(hold: Hold, rule: Rule) -> Hold:
-    """A rule that was loosened takes nothing off what was asked; one that was tightened adds to it."""
+    """What a rule that was tightened adds; one that was loosened takes nothing off, since what was asked then must be met too."""
     escalate_to = rule.escalate.to if rule.escalate else None
-    required = max(hold.required, rule.required)
-    return replace(hold, required=required, approvers=rule.approvers, escalate_to=escalate_to)
+    return replace(hold, required=rule.required, approvers=rule.approvers, escalate_to=escalate_to)
 
 
 def _reasons(connection: Connection, document: Document, rule: Rule, facts: Facts) -> list[dict[str, Any]]:
@@ -169,12 +168,14 @@ def _never_held(
 ) -> Objection | None:
     """A document that passed the rule of its time and was not sent since."""
     try:
-        facts = replace(facts_of(rule, value, target), initiator=None)
+        facts = facts_of(rule, value, target)
     except Unprocessable:
         return Objection(Event.DISTRUST, "rule_unreadable")
     about = {"operation": document.operation, "tenant": document.tenant, "but": document.id}
     reasons, _ = admit(connection, rule, facts, now=document.received_at, until=document.received_at, **about)
     if not reasons:
         return None
-    hold = asking(rule, facts, reasons, value, initiator=None, editors=(), revision=document.revision, now=now)
+    # Who asked was not kept. Whom the body names does not count as proved, and is kept out all the same.
+    named = (facts.initiator,) if facts.initiator else ()
+    hold = asking(rule, facts, reasons, value, initiator=None, editors=named, revision=document.revision, now=now)
     return Objection(Event.REOPEN, "held_now", hold)

@@ -9,27 +9,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
-from typing import Any
 
 from sqlalchemy import Connection
 
 from gateway.approvals.facts import facts_of
 from gateway.approvals.file import Approvals
-from gateway.approvals.rules import to_json
 from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.records import Document, Terms, apply, find
 from gateway.documents.revisions import revise
-from gateway.documents.states import Event, allowed
+from gateway.documents.states import FINAL, Event, allowed
 from gateway.documents.view import RETRY_AFTER, etag, represent
-from gateway.errors import Conflict, NotFound, PreconditionFailed
+from gateway.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unprocessable
 from gateway.exchange import Exchange, Outgoing, Reply, Whole
 from gateway.exchange import Request as Call
-from gateway.holding import Asking, admit
+from gateway.holding import Asking, admit, value_of
 from gateway.ports import Clock, Policy
 from gateway.sending import Writing
-from gateway.stages.record import Initiator, fingerprint
+from gateway.stages.record import Initiator, fingerprint, natural_key
 
-_WAIT = re.compile(rb"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,4})", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-f]{32}")
+_WAIT = re.compile(rb'(?:^|,)\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[;,]|$)', re.IGNORECASE)
+_TAG = re.compile(rb'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 MAX_WAIT = 60.0
 
 Writings = Callable[[str, str], Writing | None]
@@ -66,13 +66,14 @@ class Follow:
     initiator: Initiator
 
     async def get(self, exchange: Exchange) -> Reply:
-        """The document; ``Prefer: wait=N`` (RFC 7240) answers when it changes, at the latest after N seconds."""
+        """The document; ``Prefer: wait=N`` (RFC 7240) answers when it changes, at the latest after N seconds. One that is not as
+        If-None-Match says has changed, and one that nothing can happen to any more is not waited for."""
         document = await self._own(exchange)
-        known = exchange.request.header(b"if-none-match")
+        known = header_list(exchange, b"if-none-match")
         wait = wanted_wait(exchange)
-        seen = document.seq if known in (None, b"*") or etag(document).encode() in (known or b"") else None
+        seen = document.seq if known is None or names(known, document) else None
         deadline = self.clock.monotonic() + wait
-        while document.seq == seen and (left := deadline - self.clock.monotonic()) > 0:
+        while document.seq == seen and document.state not in FINAL and (left := deadline - self.clock.monotonic()) > 0:
             await self.ledger.changed(document.id, left)
             document = await self._own(exchange)
         reply = seen_reply(document, known)
@@ -105,6 +106,7 @@ class Follow:
         kind = exchange.request.header(b"content-type") or b""
         kept = replace(document.request, body=content, content_type=kind.decode("latin-1"))
         again = await self._prepared(writing, document, kept.content_type, content, exchange)
+        same_key(writing, document, again)
         facts = facts_of(writing.rule, again.value, writing.target)
         rule, asking = writing.rule, Asking(self.approvals, document.operation)
 
@@ -118,10 +120,10 @@ class Follow:
             )
             person, others = self.initiator(again, facts)
             editors = tuple(dict.fromkeys([*current.hold.editors, *([person] if person else []), *others]))
-            hold = asking.hold(
+            hold = asking(
                 rule,
-                replace(facts, initiator=current.hold.initiator),
-                to_json(reasons) or list(current.hold.reasons),
+                facts,
+                reasons or current.hold.reasons,
                 again.value,
                 initiator=current.hold.initiator,
                 editors=editors,
@@ -145,7 +147,8 @@ class Follow:
 
     async def _own(self, exchange: Exchange) -> Document:
         def look(connection: Connection) -> Document | None:
-            return find(connection, exchange.params["id"])
+            id_ = exchange.params["id"]
+            return find(connection, id_) if _ID.fullmatch(id_) else None
 
         return self._mine(await self.ledger.read(look), exchange)
 
@@ -160,23 +163,47 @@ class Follow:
         return document
 
 
+def same_key(writing: Writing, document: Document, again: Exchange) -> None:
+    """A revision keeps the document's natural key: under another it would be another document, and could be handed in twice.
+    Raises ``Unprocessable``."""
+    if writing.key is None:
+        return
+    if natural_key(again.value, writing.key) != natural_key(value_of(document), writing.key):
+        detail = "is the key of the document and cannot be changed; recall it and hand in another"
+        raise Unprocessable(errors=[FieldError("/" + "/".join(writing.key), detail)])
+
+
+def header_list(exchange: Exchange, name: bytes) -> bytes | None:
+    """All lines of a list header as one (RFC 9110 section 5.3)."""
+    lines = [value for header, value in exchange.request.headers if header == name]
+    return b",".join(lines) if lines else None
+
+
 def wanted_wait(exchange: Exchange) -> float:
-    """Seconds of ``Prefer: wait=N``, at most a minute."""
-    found = _WAIT.search(exchange.request.header(b"prefer") or b"")
+    """Seconds of ``Prefer: wait=N``, at most a minute. The first counts (RFC 7240 section 2)."""
+    found = _WAIT.search(header_list(exchange, b"prefer") or b"")
     return min(float(found[1]), MAX_WAIT) if found else 0.0
+
+
+def names(listed: bytes, document: Document, *, strong: bool = False) -> bool:
+    """Whether a list of entity tags has the document's, or is ``*``. A weak tag never compares strongly (RFC 9110 section
+    8.8.3.2)."""
+    if listed.strip() == b"*":
+        return True
+    tag = etag(document).encode()
+    return any(found == tag and not (strong and weak) for weak, found in _TAG.findall(listed))
 
 
 def unchanged(document: Document, exchange: Exchange) -> None:
     """Raises ``PreconditionFailed`` when If-Match names another state of the document (RFC 9110 section 13.1.1)."""
-    wanted = exchange.request.header(b"if-match")
-    if wanted is not None and wanted.strip() != b"*" and etag(document).encode() not in wanted:
+    wanted = header_list(exchange, b"if-match")
+    if wanted is not None and not names(wanted, document, strong=True):
         raise PreconditionFailed("Read the document again and decide anew.")
 
 
 def seen_reply(document: Document, known: bytes | None) -> Reply:
-    tag = etag(document).encode()
-    headers = [(b"etag", tag), (b"cache-control", b"private, no-cache")]
-    if known is not None and tag in known:
+    headers = [(b"etag", etag(document).encode()), (b"cache-control", b"private, no-cache")]
+    if known is not None and names(known, document):
         return Reply(304, headers)
     if document.state in RETRY_AFTER:
         headers.append((b"retry-after", b"%d" % RETRY_AFTER[document.state]))

@@ -91,8 +91,8 @@ class Worker:
 def _by_state(connection: Connection) -> dict[str, int]:
     d = tables.documents
     unresolved = [state.value for state in UNRESOLVED]
-    query = select(d.c.state, func.count()).where(d.c.state.in_(unresolved)).group_by(d.c.state)
-    return {state: count for state, count in connection.execute(query)}
+    query = select(d.c.state, func.count().label("documents")).where(d.c.state.in_(unresolved)).group_by(d.c.state)
+    return {row.state: row.documents for row in connection.execute(query)}
 
 
 def _given_up(told: Messages | Callbacks) -> float:

@@ -16,11 +16,14 @@ from gateway.errors import Problem
 from gateway.exchange import Exchange, Outgoing
 from gateway.holding import Recheck
 from gateway.ports import Clock
-from gateway.sending import Writing, addressed, ask, exchange_of, settle, settled, transmit
+from gateway.sending import MOST_TOLD, Writing, addressed, ask, exchange_of, settle, settled, transmit
 
 log = structlog.get_logger()
 
 Writings = Callable[[str, str], Writing | None]
+
+MOST_CLAIMS = 10
+"""How often a piece of work may break or be left lying before operators get its document."""
 
 _ids = random.Random(os.urandom(16))
 
@@ -44,6 +47,9 @@ class Deliveries:
         if document is None or document.state not in (State.APPROVED, State.QUEUED):
             await self._forget(work)
             return
+        if work.attempts > MOST_CLAIMS:
+            await self._ledger.write(lambda tx: self._distrust(tx, work, {"code": "broken"}))
+            return
         writing = self._writing_of(document.operation, document.version)
         prepared = await self._prepared(writing, document, work)
         if writing is None or prepared is None:
@@ -54,7 +60,8 @@ class Deliveries:
             return
         log.info("document.sending", document=sending.id, operation=sending.operation, attempt=sending.attempts)
         outcome = await transmit(writing, outgoing, sending.sent_at or 0.0, self._clock)
-        after = await settled(self._ledger, sending, outcome, writing.terms, tries=len(writing.terms.backoff) + 1)
+        tries = len(writing.terms.backoff) + 1
+        after = await settled(self._ledger, sending, outcome, writing.terms, tries=tries)
         log.info(f"document.{after.state}", document=after.id, operation=after.operation, attempt=sending.attempts)
 
     async def _prepared(self, writing: Writing | None, document: Document, work: Work) -> tuple[Exchange, Outgoing] | None:
@@ -65,14 +72,15 @@ class Deliveries:
                 exchange = await exchange_of(writing, document, _trace())
                 return exchange, addressed(writing, exchange, document.id)
             except Problem as problem:
-                note = {"code": "not_accepted", "detail": problem.detail[:300]}
+                note = {"code": "not_accepted", "detail": problem.detail[:MOST_TOLD]}
         await self._ledger.write(lambda tx: self._distrust(tx, work, note))
         return None
 
     def _distrust(self, tx: Transaction, work: Work, note: dict[str, str]) -> None:
         document = find(tx.connection, work.document or "")
         if finish(tx, work) and document is not None and document.state in (State.APPROVED, State.QUEUED):
-            apply(tx, document, Event.DISTRUST, actor=GATEWAY, terms=Terms(), details=note, note=note)
+            apply(tx, document, Event.DISTRUST, actor=GATEWAY, terms=self._terms(document), details=note, note=note)
+            log.error("document.manual", document=document.id, operation=document.operation, why=note["code"])
 
     def _intend(self, tx: Transaction, work: Work, seen: Document, writing: Writing, value: object) -> Document | None:
         """The unit that commits the intent. ``None`` when somebody else was faster, or it may not be sent."""
@@ -105,8 +113,8 @@ class Deliveries:
             await self._forget(work)
             return
         writing = self._writing_of(document.operation, document.version)
-        if writing is None or writing.probe is None:
-            await self._silent(work, document, "no_probe", again=None)
+        if writing is None or writing.probe is None or work.attempts > MOST_CLAIMS:
+            await self._silent(work, document, "broken" if writing and writing.probe else "no_probe", again=None)
             return
         try:
             exchange = await exchange_of(writing, document, _trace())
@@ -123,7 +131,7 @@ class Deliveries:
         def unit(tx: Transaction) -> Document | None:
             if not finish(tx, work):
                 return None
-            return settle(tx, document, replace(outcome, note=outcome.note or {"code": "proven_absent"}), writing.terms, tries=99)
+            return settle(tx, document, replace(outcome, note=outcome.note or {"code": "proven_absent"}), writing.terms)
 
         await self._ledger.write(unit)
 

@@ -1,18 +1,17 @@
 """The worker's loop: claim what is due, hand each piece to whoever handles its kind, sleep until there is more.
 
-A claim makes work invisible for a while and nothing more; handlers delete it in the unit that records its outcome. So a worker may be
-killed at any point, several may run at once, and nothing is lost: what was claimed comes back.
+A claim makes work invisible for a while and nothing more; handlers delete it in the unit that records its outcome. So a worker
+may be killed at any point, several may run at once, and nothing is lost: what was claimed comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from gateway.documents.ledger import Ledger, LedgerUnavailable, Transaction
+from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.records import Work, claim, next_due
 from gateway.ports import Clock
 
@@ -43,16 +42,20 @@ class Dispatcher:
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                try:
-                    claimed = await self._claim()
-                except LedgerUnavailable as error:
-                    log.error("worker.waits", exc_info=error)
-                    claimed = 0
-                if not claimed:
+                if not await self._took():
                     await self._sleep(stopping)
         finally:
             stopping.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _took(self) -> bool:
+        """Whether there was work to take. The worker's edge in the sense of rule 7, as ``_handle`` is: a loop that ended would
+        be noticed by nobody."""
+        try:
+            return await self._claim() > 0
+        except Exception as error:
+            log.error("worker.waits", exc_info=error)
+            return False
 
     async def _claim(self) -> int:
         free = AT_ONCE - len(self._running)
@@ -79,16 +82,17 @@ class Dispatcher:
         self._arrived.set()
 
     async def _handle(self, work: Work) -> None:
-        """The worker's edge in the sense of rule 7: what breaks here is logged, and its claim runs out."""
+        """What breaks here is logged, and its claim runs out."""
         try:
             await self._handlers[work.kind](work)
         except Exception as error:
             log.error("work.broke", work=work.id, kind=work.kind, document=work.document, exc_info=error)
 
     async def _sleep(self, stopping: asyncio.Task[bool]) -> None:
+        """Until something may have changed: work arrived, work was done, another process left some, or it is time to stop."""
         arrived = asyncio.create_task(self._arrived.wait())
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait({arrived, stopping}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
-        arrived.cancel()
-        if len(self._running) < AT_ONCE:
-            self._arrived.clear()
+        finally:
+            arrived.cancel()
+        self._arrived.clear()

@@ -1,5 +1,7 @@
-"""Deadlines of documents that wait for people: remind them, hand over to their superior, give up. Each fires once: its row is deleted in
-the unit that takes the step."""
+"""Deadlines of documents that wait for people: remind them, hand over to their superior, give up.
+
+Each fires once: its row is deleted in the unit that takes the step.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import structlog
 
 from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.records import GATEWAY, Document, Terms, Work, apply, find, finish
-from gateway.documents.states import Event, allowed
+from gateway.documents.states import Event, State, allowed
 
 log = structlog.get_logger()
 
@@ -37,7 +39,8 @@ class Timers:
                 details = {"role": escalated.escalate_to or ""}
                 return apply(tx, document, event, actor=GATEWAY, terms=terms, details=details, hold=escalated)
             if event is Event.EXPIRE:
-                return apply(tx, document, event, actor=GATEWAY, terms=terms, note={"code": "expired"})
+                why = "expired" if document.state is State.HELD else "execution_expired"
+                return apply(tx, document, event, actor=GATEWAY, terms=terms, note={"code": why})
             return apply(tx, document, event, actor=GATEWAY, terms=terms)
 
         document = await self._ledger.write(unit)

@@ -6,14 +6,16 @@ It also shortens the two times that production has no reason to configure, so th
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 
 import alembic.command  # noqa: F401 - imported when it is needed; the parent has it for all
+
 import gateway.sending
 import gateway.snapshot
 import gateway.worker.dispatcher
@@ -22,12 +24,11 @@ from tests.chaos.steps import Trap, arm
 
 MARGIN = 1.0
 CLAIM = 6.0
-_PDEATHSIG = 1
 
 
 def launch(arguments: Sequence[str], environment: Mapping[str, str], output: Connection, step: str | None, count: int) -> None:
     """Run the command with its output going to a pipe. Dies the ``count``-th time it comes to ``step``, and with its parent."""
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     os.environ |= environment
@@ -37,3 +38,10 @@ def launch(arguments: Sequence[str], environment: Mapping[str, str], output: Con
         arm(Trap(step, count))
     sys.argv = ["erp-gateway", *arguments]
     main()
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)

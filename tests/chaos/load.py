@@ -19,6 +19,8 @@ import httpx
 from gateway.demo.tour import order, payment
 
 SATELLITES = 6
+DESKS = 6
+"""How many documents people decide on at once."""
 PAUSE = (0.05, 0.5)
 CALL_TIMEOUT = 12.0
 APPROVERS = ("approver-a", "approver-b", "cfo")
@@ -27,7 +29,7 @@ MISCHIEF = {
     "drop_after_commit": 5,
     "drop_before": 2,
     "http500": 2,
-    "html502": 2,
+    "html502": 4,
     "delay": 2,
     "hold": 1,
     "truncate": 1,
@@ -64,13 +66,14 @@ class Load:
     told: Acknowledged = field(default_factory=Acknowledged)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     tokens: dict[str, str] = field(default_factory=dict)
-    held: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+    held: asyncio.LifoQueue[str | None] = field(default_factory=asyncio.LifoQueue)
+    """The newest first: whoever is behind does not decide on what has expired."""
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     async def run(self) -> None:
         """Until ``stop`` is set and everything handed in was answered."""
         async with asyncio.TaskGroup() as people:
-            voters = [people.create_task(self._decide()) for _ in APPROVERS]
+            voters = [people.create_task(self._decide()) for _ in range(DESKS)]
             async with asyncio.TaskGroup() as satellites:
                 for _ in range(SATELLITES):
                     satellites.create_task(self._satellite())
@@ -121,7 +124,7 @@ class Load:
         if fate < 0.08:
             answer = await self._insist(lambda: self._call(client, "DELETE", f"/api/documents/{document}", None, {}))
             self.told.statuses[f"recall {answer.status_code}"] += 1
-        elif fate < 0.88:
+        elif fate < 0.84:
             self.held.put_nowait(document)
         # the others are left to their deadlines
 

@@ -120,8 +120,9 @@ def _lost(book: Book, journal: Iterable[Entry], told: Acknowledged) -> Iterator[
             yield f"{document} ({external}) was answered 201, is {row.state} and {'' if document in booked else 'not '}booked"
         elif State(row.state) not in FINAL:
             yield f"{document} ({external}, {status}) is still {row.state}: {_path(book.audit[document])}"
+    answered = {document for document, status in told.documents.values() if status == 201}
     for document, row in book.documents.items():
-        if row.state == "delivered" and document not in booked:
+        if row.state == "delivered" and document not in booked | answered:
             yield f"{document} is delivered and not booked"
     kept = {(row.document, row.person, row.decision) for row in book.votes}
     yield from (f"the {vote[2]} of {vote[1]} on {vote[0]} is not in the ledger" for vote in told.votes if vote not in kept)
@@ -143,21 +144,21 @@ def _double_booked(journal: Iterable[Entry]) -> Iterator[str]:
 
 def _blind_resends(book: Book, journal: Iterable[Entry]) -> Iterator[str]:
     """Sends after a booking, or, by the journal or the audit, after a lost answer without the ERP having been asked."""
-    asked: dict[str, list[float]] = defaultdict(list)
+    asked: dict[str, list[Entry]] = defaultdict(list)
     creates: dict[str, list[Entry]] = defaultdict(list)
     for entry in journal:
         if entry["operation"] in _CREATES:
             creates[entry["operationId"]].append(entry)
         else:
-            asked[_external(entry)].append(_at(entry))
+            asked[_external(entry)].append(entry)
     for document, sent in creates.items():
         external = _external(sent[0])
         for before, after in pairwise(sent):
             if before["outcome"] == "booked":
                 yield f"{document} ({external}) was sent again after journal entry {before['seq']} had booked it"
-            elif not any(_at(before) <= at <= _at(after) for at in asked[external]):
+            elif not any(before["seq"] < question["seq"] < after["seq"] for question in asked[external]):
                 yield f"{document} ({external}) was sent again by journal entry {after['seq']} and nobody had asked the ERP"
-        yield from _unasked(document, book.audit.get(document, []), asked[external])
+        yield from _unasked(document, book.audit.get(document, []), [_at(question) for question in asked[external]])
     strangers = creates.keys() - book.documents.keys()
     yield from (f"{document} was sent and is not in the ledger" for document in strangers)
 

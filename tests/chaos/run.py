@@ -54,7 +54,7 @@ async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple
         traffic = asyncio.create_task(load.run())
         others = [
             asyncio.create_task(misbehave(deployment.erp.control, dice, quiet)),
-            asyncio.create_task(_progress(deployment.store, fleet, load)),
+            asyncio.create_task(_progress(deployment.store, fleet, load, least)),
         ]
         try:
             until = asyncio.get_running_loop().time() + 60 + kills * SECONDS_A_KILL
@@ -94,14 +94,14 @@ async def _stop(processes: list[Process]) -> None:
         await process.ended()
 
 
-async def _progress(store: str, fleet: Fleet, load: Load) -> None:
+async def _progress(store: str, fleet: Fleet, load: Load, least: int) -> None:
     started = time.monotonic()
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
-        told = load.told
+        told, rare = load.told, fleet.uncovered(least)
         say(
             f"{store}: {time.monotonic() - started:4.0f} s, {fleet.kills} kills, {len(told.documents)} documents acknowledged, "
-            f"{len(told.votes)} votes, {told.unanswered} calls open, {len(fleet.uncovered(1))} steps to come",
+            f"{len(told.votes)} votes, {told.unanswered} calls open, {len(rare)} steps to come {' '.join(rare[:3])}"
         )
 
 

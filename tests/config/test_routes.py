@@ -71,6 +71,7 @@ def test_a_stage_is_configured_by_its_name() -> None:
         ("get: /a, call: x, faults: {Gone: 410}", "'Gone' is 410; use 400, 404, 409 or 422"),
         ("get: /a, call: x, limit: {eech: 1/s}", "unknown key 'eech'; did you mean 'each'?"),
         ("get: /a, call: x, limit: 1/s", "'limit' is '1/s'; write keys and values"),
+        ("post: /a, call: x, public: true", "'o' is public and would be recorded for nobody; remove 'public', or say delivery: direct"),
         ("get: /a, call: x, delivery: queued", "'o' is a get with delivery: queued; remove 'delivery'; reads are not recorded"),
         ("post: /a, call: x, delivery: direct, key: $.number", "'o' has 'key' without being recorded; remove 'key', or say delivery: inline"),
         ("get: /a, call: x, idempotency: required",

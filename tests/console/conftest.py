@@ -1,4 +1,5 @@
-"""Fixtures of the console's tests: the example deployment, a console over it, and that console on a real port with a real browser."""
+"""Fixtures of the console's tests: the example deployment, a console over it, and that console on a real port with a real
+browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Who may call the console: only by its own names, only from its own pages, only with small bodies; and what every answer says."""
+"""Who may call the console: only by its own names, only from its own pages, only with small bodies; and what every answer
+says."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ async def test_it_goes_by_the_names_of_this_machine(console: World, host: str) -
     assert (await console.browser(host=host).get("/sign-in")).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8081", "127.0.0.1", "127.0.0.1:8080", "localhost.evil.example:8081", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8081", "127.0.0.1", "127.0.0.1:8080", "localhost.evil.example:8081", ""]
+)
 async def test_another_name_is_refused(console: World, host: str) -> None:
     """DNS rebinding: a name of somebody else that resolves here."""
     answer = await console.browser(host=host).get("/sign-in")
@@ -34,14 +37,14 @@ async def test_another_name_is_refused(console: World, host: str) -> None:
     ],
 )
 async def test_another_site_changes_nothing(console: World, headers: dict[str, str]) -> None:
-    answer = await console.browser().post("/sign-in/demo", headers=headers, person="approver-a")
+    answer = await console.browser(**headers).post("/sign-in/demo", person="approver-a")
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://127.0.0.1:8081", "sec-fetch-site": "same-origin"}, {}])
 async def test_its_own_pages_may(console: World, headers: dict[str, str]) -> None:
-    assert (await console.browser().post("/sign-in/demo", headers=headers, person="approver-a")).status_code == 303
+    assert (await console.browser(**headers).post("/sign-in/demo", person="approver-a")).status_code == 303
 
 
 async def test_a_body_is_small(console: World) -> None:

@@ -33,7 +33,17 @@ async def test_who_is_nobody_signs_in_and_comes_back(console: World) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)", "evil", "", "/sign-out", "/ü"],
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "evil",
+        "",
+        "/sign-out",
+        "/ü",
+    ],
 )
 async def test_a_link_leads_nowhere_else(console: World, target: str) -> None:
     answer = await console.browser().post("/sign-in/demo", person="approver-a", next=target)
@@ -69,7 +79,9 @@ async def test_without_demo_and_provider_nobody_signs_in(tmp_path: Path) -> None
     config = copy_deployment(tmp_path)
     config.write_text(config.read_text().replace("demo: true", "demo: false"))
     satellites = tmp_path / "policies/satellites.yaml"
-    satellites.write_text(satellites.read_text().replace("demo_secret: true", f"secret: {hash_secret('a secret of 32 characters or more')}"))
+    satellites.write_text(
+        satellites.read_text().replace("demo_secret: true", f"secret: {hash_secret('a secret of 32 characters or more')}")
+    )
     async with world(config, tmp_path) as console:
         page = await console.browser().get("/sign-in")
         assert page.status_code == 503
@@ -80,7 +92,9 @@ async def test_without_demo_and_provider_nobody_signs_in(tmp_path: Path) -> None
 
 async def test_the_demo_is_for_this_machine_only(console: World, tmp_path: Path) -> None:
     config = copy_deployment(tmp_path)
-    config.write_text(config.read_text().replace("listen: 127.0.0.1:${env:ERP_GATEWAY_CONSOLE_PORT:-8081}", "listen: 0.0.0.0:8081"))
+    config.write_text(
+        config.read_text().replace("listen: 127.0.0.1:${env:ERP_GATEWAY_CONSOLE_PORT:-8081}", "listen: 0.0.0.0:8081")
+    )
     with pytest.raises(ConfigError, match="demo: true on a listener others can reach"):
         Live(config, console.live.stores)
 

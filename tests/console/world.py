@@ -1,4 +1,5 @@
-"""A console over a real ledger and the example deployment, with a clock moved by hand, payments that wait, and somebody's browser."""
+"""A console over a real ledger and the example deployment, with a clock moved by hand, payments that wait, and somebody's
+browser."""
 
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ class World:
 
 
 class Browser:
-    """A client that keeps cookies and fills in the hidden fields of the last page with a form, as a browser without scripts does."""
+    """A client that keeps cookies and fills in the hidden fields of the last page with a form, as a browser without scripts
+    does."""
 
     def __init__(self, world: World, headers: Mapping[str, str]) -> None:
         transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
@@ -123,8 +125,8 @@ class Browser:
             self.page = answer.text
         return answer
 
-    async def post(self, path: str, *, headers: Mapping[str, str] | None = None, **fields: str) -> httpx.Response:
-        return await self.http.post(path, data=fields, headers=dict(headers or {}))
+    async def post(self, path: str, **fields: str) -> httpx.Response:
+        return await self.http.post(path, data=fields)
 
     async def submit(self, path: str, **fields: str) -> httpx.Response:
         """The form of the last page that goes to ``path``, with these fields filled in."""
@@ -136,7 +138,10 @@ class Browser:
 
 @asynccontextmanager
 async def world(
-    files: Live | Path, folder: Path, url: str = "http://127.0.0.1:8081", change: Callable[[Stores], Stores] = lambda stores: stores
+    files: Live | Path,
+    folder: Path,
+    url: str = "http://127.0.0.1:8081",
+    change: Callable[[Stores], Stores] = lambda stores: stores,
 ) -> AsyncIterator[World]:
     """A console over a ledger in ``folder``. ``files`` is the deployment: its gateway.yaml, or one that was read before."""
     clock = HandClock()

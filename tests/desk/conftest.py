@@ -1,8 +1,9 @@
-"""The desk over a real ledger, of each kind."""
+"""The desk over a real ledger: SQLite, and for what leans on the database both kinds."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,14 @@ from tests.desk.world import KEY, HandClock, World
 
 
 @pytest.fixture
-async def world(ledger_url: str) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    clock = HandClock()
+    async with open_ledger(f"sqlite:///{tmp_path}/ledger.db", KEY, clock) as ledger:
+        yield World(ledger, clock)
+
+
+@pytest.fixture
+async def each_world(ledger_url: str) -> AsyncIterator[World]:
     clock = HandClock()
     async with open_ledger(ledger_url, KEY, clock) as ledger:
         yield World(ledger, clock)

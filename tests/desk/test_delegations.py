@@ -11,22 +11,22 @@ from sqlalchemy import select
 from gateway.desk import Deputy
 from gateway.documents import tables
 from gateway.errors import Forbidden, Unprocessable
-from tests.desk.world import A, B, HOUR, NOON, OPERATORS, World, person, refused
+from tests.desk.world import HOUR, NOON, OPERATORS, A, B, World, person, refused
 
 DAY = 24 * HOUR
 
 
-async def test_a_delegation_is_made_seen_and_taken_back(world: World) -> None:
-    made = await world.desk.delegate(A, " deputy ", start=NOON + HOUR, end=NOON + DAY)
+async def test_a_delegation_is_made_seen_and_taken_back(each_world: World) -> None:
+    made = await each_world.desk.delegate(A, " deputy ", start=NOON + HOUR, end=NOON + DAY)
     assert made == Deputy(1, "approver-a", "deputy", NOON + HOUR, NOON + DAY, None)
     for who in (A, person("Deputy")):
-        assert await world.desk.delegations(who) == [made]
+        assert await each_world.desk.delegations(who) == [made]
     for who in (B, person("deputy", tenant="other")):
-        assert await world.desk.delegations(who) == []
-    await world.desk.revoke_delegation(A, made.id)
-    await world.desk.revoke_delegation(A, made.id)
-    assert await world.desk.delegations(A) == []
-    texts = await world.ledger.read(lambda connection: connection.execute(select(tables.audit.c.entry)).scalars().all())
+        assert await each_world.desk.delegations(who) == []
+    await each_world.desk.revoke_delegation(A, made.id)
+    await each_world.desk.revoke_delegation(A, made.id)
+    assert await each_world.desk.delegations(A) == []
+    texts = await each_world.ledger.read(lambda connection: connection.execute(select(tables.audit.c.entry)).scalars().all())
     assert [json.loads(text)["kind"] for text in texts] == ["delegation.made", "delegation.revoked"]
     assert json.loads(texts[0])["details"]["end"] == "2026-11-23T12:00:00.000000Z"
 

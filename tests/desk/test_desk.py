@@ -7,7 +7,7 @@ import pytest
 from gateway.documents.states import State
 from gateway.errors import Forbidden, NotFound
 from gateway.people import AUDIT, DELEGATE, OPERATE, PERMISSIONS
-from tests.desk.world import A, ACCOUNT, AUDITOR, CLERK, OPERATORS, POLICY, World, payment, person
+from tests.desk.world import ACCOUNT, AUDITOR, CLERK, OPERATORS, POLICY, A, World, payment, person
 
 
 @pytest.mark.parametrize("who", [A, AUDITOR])

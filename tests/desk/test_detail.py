@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.documents.states import State
-from tests.desk.world import A, ACCOUNT, APPROVALS, AUDITOR, B, C, CLERK, HOUR, OPERATORS, World, payment, person
+from tests.desk.world import ACCOUNT, APPROVALS, AUDITOR, CLERK, HOUR, OPERATORS, A, B, C, World, payment, person
 
 
 async def test_what_is_signed_is_shown_and_the_account_is_not(world: World) -> None:
@@ -20,26 +20,30 @@ async def test_what_is_signed_is_shown_and_the_account_is_not(world: World) -> N
     assert "62220202" not in str(shown).replace(" ", "")
 
 
-async def test_siblings_and_history_of_the_account(world: World) -> None:
-    old = await world.pay(payment("100.00"))
-    world.clock.time += 30 * HOUR
-    other = await world.pay(payment("200000", account="6222 0202-00112233".replace("-", "")))
-    elsewhere = await world.pay(payment("100.00", account="1234567890"))
-    world.clock.time += HOUR
-    document = await world.pay(payment("400000"))
-    shown = await world.desk.detail(A, document.id)
-    assert [(sibling.document, sibling.amount, sibling.state) for sibling in shown.siblings] == [(other.id, "200000", State.QUEUED)]
+async def test_siblings_and_history_of_the_account(each_world: World) -> None:
+    old = await each_world.pay(payment("100.00"))
+    each_world.clock.time += 30 * HOUR
+    other = await each_world.pay(payment("200000", account="6222 0202-00112233".replace("-", "")))
+    elsewhere = await each_world.pay(payment("100.00", account="1234567890"))
+    each_world.clock.time += HOUR
+    document = await each_world.pay(payment("400000"))
+    shown = await each_world.desk.detail(A, document.id)
+    assert [(sibling.document, sibling.amount, sibling.state) for sibling in shown.siblings] == [
+        (other.id, "200000", State.QUEUED)
+    ]
     assert [paid.document for paid in shown.history] == [other.id, old.id]
     assert elsewhere.id not in str(shown.history)
     for number in range(12):
-        await world.pay(payment(f"{number + 1}.00"))
-    assert len((await world.desk.detail(A, document.id)).history) == 10
+        await each_world.pay(payment(f"{number + 1}.00"))
+    assert len((await each_world.desk.detail(A, document.id)).history) == 10
 
 
-async def test_revisions_show_field_by_field_what_changed(world: World) -> None:
-    document = await world.pay()
-    await world.revise(document, payment("600000", account="6222020299992233", memo="x", attachments=["a.pdf", "b.pdf"]), "clerk-2")
-    shown = await world.desk.detail(A, document.id)
+async def test_revisions_show_field_by_field_what_changed(each_world: World) -> None:
+    document = await each_world.pay()
+    await each_world.revise(
+        document, payment("600000", account="6222020299992233", memo="x", attachments=["a.pdf", "b.pdf"]), "clerk-2"
+    )
+    shown = await each_world.desk.detail(A, document.id)
     (revision,) = shown.revisions
     changes = {change.pointer: (change.before, change.after) for change in revision.changes}
     assert changes["/amount"] == ("500000.01", "600000")
@@ -52,11 +56,11 @@ async def test_revisions_show_field_by_field_what_changed(world: World) -> None:
     assert "62220202" not in str(shown)
 
 
-async def test_the_timeline_tells_the_story_without_accounts(world: World) -> None:
-    document = await world.pay()
-    await world.approve(A, document)
-    await world.reject(B, document, reason=f"not to {ACCOUNT}")
-    shown = await world.desk.detail(A, document.id)
+async def test_the_timeline_tells_the_story_without_accounts(each_world: World) -> None:
+    document = await each_world.pay()
+    await each_world.approve(A, document)
+    await each_world.reject(B, document, reason=f"not to {ACCOUNT}")
+    shown = await each_world.desk.detail(A, document.id)
     kinds = [entry.kind for entry in shown.timeline]
     assert kinds == ["document.received", "document.hold", "document.vote", "document.reject"]
     assert [entry.actor for entry in shown.timeline] == ["oa", "gateway", "approver-a", "approver-b"]

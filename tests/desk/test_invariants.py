@@ -1,4 +1,4 @@
-"""Random histories, several clicks at a time: nothing ever goes without enough different people, judged from the audit chain alone."""
+"""Random histories, several clicks at a time: nothing goes without enough different people, judged from the audit chain alone."""
 
 from __future__ import annotations
 

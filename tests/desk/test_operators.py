@@ -7,19 +7,19 @@ import pytest
 from gateway.documents import tables
 from gateway.documents.states import Event, State
 from gateway.errors import NotFound, Unprocessable
-from tests.desk.world import A, APPROVALS, AUDITOR, B, C, CLERK, OPERATORS, POLICY, World, payment, person, refused
+from tests.desk.world import APPROVALS, AUDITOR, CLERK, OPERATORS, POLICY, A, B, C, World, payment, person, refused
 
 ONE, TWO, THREE = OPERATORS
 WHY = {"reason": "looked in the journal"}
 
 
-async def test_two_who_found_the_booking_settle_it(world: World) -> None:
-    document = await world.manual()
-    first = await world.desk.attest(ONE, document.id, "booked", reference="PAY-7", **WHY)
+async def test_two_who_found_the_booking_settle_it(each_world: World) -> None:
+    document = await each_world.manual()
+    first = await each_world.desk.attest(ONE, document.id, "booked", reference="PAY-7", **WHY)
     assert (first.row.state, [said.person for said in first.attestations]) == (State.MANUAL, ["operator"])
-    second = await world.desk.attest(TWO, document.id, "booked", reference=" pay-7 ", **WHY)
+    second = await each_world.desk.attest(TWO, document.id, "booked", reference=" pay-7 ", **WHY)
     assert (second.row.state, second.reference) == (State.DELIVERED, "pay-7")
-    entry = (await world.told(document))[-1]
+    entry = (await each_world.told(document))[-1]
     assert entry["kind"] == "document.deliver"
     assert entry["details"]["operators"] == ["operator", "operator-2"]
 
@@ -48,18 +48,18 @@ async def test_different_words_settle_nothing(world: World) -> None:
     assert shown.row.state is State.QUEUED
 
 
-async def test_the_same_operator_twice_is_one(world: World) -> None:
-    document = await world.manual()
-    await world.desk.attest(ONE, document.id, "absent", **WHY)
-    entries = len(await world.told(document))
-    assert (await world.desk.attest(ONE, document.id, "absent", **WHY)).row.state is State.MANUAL
-    assert len(await world.told(document)) == entries
+async def test_the_same_operator_twice_is_one(each_world: World) -> None:
+    document = await each_world.manual()
+    await each_world.desk.attest(ONE, document.id, "absent", **WHY)
+    entries = len(await each_world.told(document))
+    assert (await each_world.desk.attest(ONE, document.id, "absent", **WHY)).row.state is State.MANUAL
+    assert len(await each_world.told(document)) == entries
     for spelling in ("Operator", "ｏｐｅｒａｔｏｒ", "operator ", "operator\u200b"):
         same = person(spelling, roles=("operators",))
-        assert await refused(world.desk.attest(same, document.id, "absent", **WHY)) == "already_attested"
-    await world.desk.attest(ONE, document.id, "discard", **WHY)
-    assert (await world.desk.attest(ONE, document.id, "absent", **WHY)).row.state is State.MANUAL
-    assert len(await world.rows(tables.votes, document)) == 3
+        assert await refused(each_world.desk.attest(same, document.id, "absent", **WHY)) == "already_attested"
+    await each_world.desk.attest(ONE, document.id, "discard", **WHY)
+    assert (await each_world.desk.attest(ONE, document.id, "absent", **WHY)).row.state is State.MANUAL
+    assert len(await each_world.rows(tables.votes, document)) == 3
 
 
 async def test_words_of_another_time_are_forgotten(world: World) -> None:

@@ -12,8 +12,8 @@ from gateway.errors import Conflict, Forbidden, Unprocessable
 
 
 def test_every_code_has_a_sentence_and_a_kind_of_its_own() -> None:
-    assert CONFLICTS | WRONG_INPUT <= set(MESSAGES)
-    assert CONFLICTS & WRONG_INPUT == frozenset()
+    assert set(MESSAGES) >= CONFLICTS | WRONG_INPUT
+    assert frozenset() == CONFLICTS & WRONG_INPUT
     assert set(quorum.MESSAGES) <= set(MESSAGES)
 
 

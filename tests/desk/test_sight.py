@@ -6,7 +6,7 @@ import pytest
 
 from gateway.desk.sight import Viewer
 from gateway.people import Person
-from tests.desk.world import A, AUDITOR, CFO, CLERK, NOON, OPERATORS, Book, World, payment, person
+from tests.desk.world import AUDITOR, CFO, CLERK, NOON, OPERATORS, A, Book, World, payment, person
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,10 @@ async def test_a_batch_is_a_row_with_its_total_and_no_single_payee(world: World)
     from tests.desk.world import APPROVALS
 
     world.book.change(approvals_text=APPROVALS.replace("amount: $.amount", "lines: $.lines\n    amount: $.amount"))
-    lines = [{"amount": "300000.00", "payee": {"account": account, "name": account}} for account in ("6222020200112233", "6222020200112244")]
+    lines = [
+        {"amount": "300000.00", "payee": {"account": account, "name": account}}
+        for account in ("6222020200112233", "6222020200112244")
+    ]
     document = await world.pay({**payment(), "lines": lines})
     row = (await world.desk.inbox(A, "mine"))[0]
     assert (row.amount, row.payee, row.account, row.payments) == ("600000.00", "", "", 2)

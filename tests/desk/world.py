@@ -136,7 +136,12 @@ class World:
         return Desk(self.ledger, lambda: self.book, self.clock)
 
     async def pay(
-        self, body: Mapping[str, Any] | None = None, *, initiator: str | None = "clerk-1", tenant: str = "demo", editors: tuple[str, ...] = ()
+        self,
+        body: Mapping[str, Any] | None = None,
+        *,
+        initiator: str | None = "clerk-1",
+        tenant: str = "demo",
+        editors: tuple[str, ...] = (),
     ) -> Document:
         """Hand in a payment as the record stage does: held, or queued."""
         value = dict(body or payment())
@@ -174,6 +179,7 @@ class World:
 
     async def revise(self, document: Document, body: Mapping[str, Any], editor: str) -> Document:
         """Another revision, as the satellite's PUT makes one."""
+
         def unit(tx: Transaction) -> Document:
             current = find(tx.connection, document.id)
             assert current is not None

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.demo.people import Browser
 from tests.docs.test_docs import blocks
 from tests.support import ROOT, free_port
 
@@ -109,6 +110,20 @@ def test_integration_engineer(demo: Demo) -> None:
     assert "payments.find@v1  GET /api/v1/payments" in found
     assert '"reference":"Invoice 2026-118"' in found
     assert '"EBELN":"4500000001"' in demo.run(step("resource: erp-orders"))
+
+
+def test_finance_approver(demo: Demo) -> None:
+    told = demo.run(step("TOKEN=$(curl") + step("Idempotency-Key: OA-9001"))
+    assert "HTTP/1.1 202" in told
+    assert '"state":"held"' in told
+    where = f"/documents/{re.findall(r'document-id: ([0-9a-f]{32})', told)[0]}"
+    said = []
+    for person in ("approver-a", "approver-b"):
+        browser = Browser(f"http://127.0.0.1:{demo.console}", person)
+        assert browser.sign_in().path == "/inbox"
+        said += browser.press(browser.open(where), "/approve").text("//*[@class='notice']")
+    assert "nothing has been sent" in said[0]
+    assert "released" in said[1]
 
 
 def test_security_admin(demo: Demo) -> None:

@@ -26,9 +26,32 @@ def erp() -> Iterator[ErpProcess]:
         yield process
 
 
+LATER = """\
+resource: later
+upstream: finance
+operations:
+  create:
+    post: /later
+    call: CreatePayment
+    mapping: payment
+    faults: {Refused: 422}
+    delivery: queued
+"""
+SOON = """\
+  later.create:
+    amount: $.amount
+    currency: $.currency
+    payee: $.payee.account
+    over: {CNY: 500000}
+    approvers: finance-approver
+    remind: 500ms
+    expires: 1s
+"""
+
+
 @pytest.fixture(scope="module")
 def gateway(erp: ErpProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """The example deployment with short waits."""
+    """The example deployment with short waits, and a route that queues, has no probe, and gives people a second."""
     path = copy_deployment(tmp_path_factory.mktemp("documents"))
     edit(
         path,
@@ -40,6 +63,9 @@ def gateway(erp: ErpProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "    timeout: 5s\n",
         "    timeout: 3s\n    writes: {visible_within: 200ms, retry: [200ms, 500ms], probe_again: [200ms, 500ms]}\n",
     )
+    (path.parent / "routes/later.yaml").write_text(LATER)
+    edit(path.parent / "policies/policy.csv", "# end", "p, oa, demo, later.create, allow\n# end")
+    edit(path.parent / "policies/approvals.yaml", "approvals:\n  payments.create:", f"approvals:\n{SOON}  payments.create:")
     process = GatewayProcess(path, erp.url)
     try:
         yield process.start()
@@ -220,6 +246,63 @@ def test_what_was_certainly_not_booked_may_be_repeated_with_the_same_key(tmp_pat
             gateway.stop()
 
 
+def test_without_a_probe_an_outcome_nobody_knows_is_for_operators(gateway: GatewayProcess, erp: ErpProcess) -> None:
+    body = fresh("81.00")
+    erp.control("finance", "drop_after_commit")
+    answer = gateway.call("oa", "POST", "/api/v1/later", json=body)
+    document = follow(gateway, answer, "manual")
+    assert (document["execution"], document["iso20022"], document["note"]) == ("unknown", "PDNG", {"code": "no_probe"})
+    assert len(bookings(erp, body)) == 1
+    assert gateway.call("oa", "DELETE", answer.headers["location"]).status_code == 409
+
+
+def test_a_rest_booking_is_found_by_its_probe(gateway: GatewayProcess, erp: ErpProcess) -> None:
+    body = {"externalNumber": uuid.uuid4().hex[:12], "sku": "000123", "warehouse": "W01", "quantity": "1.000"}
+    body |= {"unit": "PC", "direction": "in"}
+    erp.control("inventory", "drop_after_commit")
+    answer = gateway.call("wms", "POST", "/api/v1/stock-movements", json=body)
+    assert (answer.status_code, answer.json()["state"]) == (202, "unknown")
+    document = follow(gateway, answer, "delivered", "wms")
+    (booked,) = bookings(erp, body)
+    assert document["reference"] in booked["answer"]
+    again = gateway.call("wms", "POST", "/api/v1/stock-movements", json=body)
+    assert (again.status_code, again.json()["number"]) == (201, document["reference"])
+
+
+# --- queued ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_queued_write_is_kept_and_sent_later(gateway: GatewayProcess, erp: ErpProcess) -> None:
+    body, headers = fresh("82.00"), {"idempotency-key": uuid.uuid4().hex}
+    answer = gateway.call("oa", "POST", "/api/v1/later", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["state"], answer.json()["execution"]) == (202, "queued", "pending")
+    document = follow(gateway, answer, "delivered")
+    (booked,) = bookings(erp, body)
+    assert document["reference"] in booked["answer"]
+    again = gateway.call("oa", "POST", "/api/v1/later", json=body, headers=headers)
+    assert (again.status_code, again.json()["number"]) == (201, document["reference"])
+
+
+def test_a_queued_write_waits_for_an_erp_that_is_gone(tmp_path: Path) -> None:
+    with ErpProcess.start() as erp:
+        path = copy_deployment(tmp_path)
+        (path.parent / "routes/later.yaml").write_text(LATER)
+        edit(path.parent / "policies/policy.csv", "# end", "p, oa, demo, later.create, allow\n# end")
+        edit(path, "    timeout: 10s\n", "    timeout: 3s\n    writes: {retry: [100ms, 200ms, 500ms, 1s, 2s, 4s]}\n")
+        gateway = GatewayProcess(path, erp.url).start()
+        try:
+            port, body = int(erp.url.rpartition(":")[2]), fresh("83.00")
+            erp.stop()
+            answer = gateway.call("oa", "POST", "/api/v1/later", json=body)
+            assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+            gateway.wait_for("document.sending", document=answer.json()["id"], attempt=2)
+            with ErpProcess.start(port=port) as revived:
+                follow(gateway, answer, "delivered")
+                assert len(bookings(revived, body)) == 1
+        finally:
+            gateway.stop()
+
+
 # --- held ------------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +359,16 @@ def test_a_document_can_take_the_place_of_a_held_one(gateway: GatewayProcess) ->
     assert gateway.call("oa", "GET", old.headers["location"]).json()["state"] == "superseded"
     again = gateway.call("oa", "POST", "/api/v1/payments", json=fresh("600000.00"), headers=headers)
     assert again.status_code == 409
+
+
+def test_what_nobody_decides_expires(gateway: GatewayProcess, erp: ErpProcess) -> None:
+    body = fresh("600000.00")
+    answer = gateway.call("oa", "POST", "/api/v1/later", json=body)
+    assert (answer.status_code, answer.json()["state"]) == (202, "held")
+    document = follow(gateway, answer, "expired")
+    assert (document["execution"], document["iso20022"], document["note"]) == ("none", "CANC", {"code": "expired"})
+    assert document["approvals"]["expires_at"] is None
+    assert bookings(erp, body) == []
 
 
 def test_three_payments_to_one_account_are_held_at_the_third(gateway: GatewayProcess, erp: ErpProcess) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from gateway.documents.records import Terms
 from gateway.edge.openapi import document
 from gateway.routing import Route
+from gateway.sending import Writing
+from gateway.stages.record import Record
 
 
 def schemas(request: Any, answer: Any = None) -> Any:
@@ -107,3 +110,58 @@ def test_without_a_token_endpoint_none_is_promised() -> None:
     api = made(route("a.b", "GET", "/a", schemas(None)), issuer=None)
     assert api["components"]["securitySchemes"]["token"]["type"] == "http"
     assert made(issuer=None)["paths"] == {}
+
+
+def recorded(operation: str, status: int = 201, *, idempotency: Any = "optional", **writing: Any) -> Route:
+    nothing: Any = None
+    facts: Any = {
+        "operation": operation,
+        "version": "v1",
+        "delivery": "inline",
+        "target": "",
+        "prepare": nothing,
+        "call": nothing,
+    }
+    stage = Record(Writing(**facts | {"terms": Terms()} | writing), nothing, nothing, nothing, idempotency=idempotency)
+    return route(operation, "POST", f"/{operation}", schemas(ORDER, ORDER), status=status, stages=(stage,))
+
+
+def headers(api: dict[str, Any], operation: str) -> dict[str, bool]:
+    found = api["paths"][f"/api/v1/{operation}"]["post"]["parameters"]
+    return {parameter["name"]: parameter["required"] for parameter in found if parameter["in"] == "header"}
+
+
+def test_a_recorded_write_has_a_key_and_may_be_a_document() -> None:
+    rule: Any = object()
+    api = made(
+        recorded("a.optional"),
+        recorded("b.required", idempotency="required", rule=rule),
+        recorded("c.natural", key=("number",)),
+        recorded("d.queued", 202, delivery="queued"),
+        route("e.direct", "POST", "/e.direct", schemas(ORDER)),
+    )
+    assert headers(api, "a.optional") == {"Idempotency-Key": False}
+    assert headers(api, "b.required") == {"Idempotency-Key": True, "Supersedes": False}
+    assert headers(api, "c.natural") == headers(api, "e.direct") == {}
+    for operation in ("a.optional", "b.required", "c.natural", "d.queued"):
+        responses = api["paths"][f"/api/v1/{operation}"]["post"]["responses"]
+        assert responses["202"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Document"}
+        assert set(responses["202"]["headers"]) == {"Location", "Retry-After", "Document-Id", "Idempotent-Replayed"}
+        assert "409" in responses
+    assert "Document-Id" in api["paths"]["/api/v1/a.optional"]["post"]["responses"]["201"]["headers"]
+    assert "202" not in api["paths"]["/api/v1/e.direct"]["post"]["responses"]
+
+
+def test_documents_are_followed_where_any_are_recorded() -> None:
+    api = made(recorded("a.create"), route("b.get", "GET", "/b", schemas(None), version="v2"), version="v2")
+    follow = api["paths"]["/api/documents/{id}"]
+    assert {method: entry["operationId"] for method, entry in follow.items()} == {
+        "get": "documents.get",
+        "put": "documents.revise",
+        "delete": "documents.recall",
+    }
+    names = {method: [parameter["name"] for parameter in entry["parameters"]] for method, entry in follow.items()}
+    assert names == {"get": ["id", "Prefer", "If-None-Match"], "put": ["id", "If-Match"], "delete": ["id", "If-Match"]}
+    assert {"412", "409"} < set(follow["delete"]["responses"])
+    assert "412" in api["components"]["responses"]
+    assert "Document" not in made(route("b.get", "GET", "/b", schemas(None)))["components"]["schemas"]

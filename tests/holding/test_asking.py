@@ -68,18 +68,18 @@ def test_editors_are_kept_once_and_never_empty() -> None:
     assert asked(approvals(), editors=("bob", "", "bob", "\u200b")).editors == ("bob",)
 
 
-async def test_split_payments_to_one_account_are_held_with_their_siblings(world: World) -> None:
-    first = await world.pay(payment("200000", account="6222 0202 0011 2233"))
-    world.clock.time += 60
-    second = await world.pay(payment("200000", account="６２２２０２０２００１１２２３３"))
-    world.clock.time += 60
-    third = await world.pay(payment("200000"))
+async def test_split_payments_to_one_account_are_held_with_their_siblings(each_world: World) -> None:
+    first = await each_world.pay(payment("200000", account="6222 0202 0011 2233"))
+    each_world.clock.time += 60
+    second = await each_world.pay(payment("200000", account="６２２２０２０２００１１２２３３"))
+    each_world.clock.time += 60
+    third = await each_world.pay(payment("200000"))
     assert (first.state, second.state, third.state) == (State.QUEUED, State.QUEUED, State.HELD)
     assert third.hold is not None
     assert third.hold.reasons[0]["code"] == "window_total"
     assert third.hold.reasons[0]["siblings"] == [first.id, second.id]
-    world.clock.time += 24 * HOUR
-    assert (await world.pay(payment("500000"))).state is State.QUEUED
+    each_world.clock.time += 24 * HOUR
+    assert (await each_world.pay(payment("500000"))).state is State.QUEUED
 
 
 async def test_documents_of_another_tenant_or_that_never_go_are_no_siblings(world: World) -> None:
@@ -89,31 +89,31 @@ async def test_documents_of_another_tenant_or_that_never_go_are_no_siblings(worl
     assert (await world.pay(payment("300000"))).state is State.QUEUED
 
 
-async def test_many_at_once_cannot_each_pass_as_the_first(world: World) -> None:
+async def test_many_at_once_cannot_each_pass_as_the_first(each_world: World) -> None:
     import asyncio
 
-    documents = await asyncio.gather(*(world.pay(payment("200000")) for _ in range(10)))
+    documents = await asyncio.gather(*(each_world.pay(payment("200000")) for _ in range(10)))
     assert sorted(document.state for document in documents).count(State.QUEUED) == 2
 
 
-async def test_an_account_longer_than_the_ledger_takes_is_still_one_account(world: World) -> None:
+async def test_an_account_longer_than_the_ledger_takes_is_still_one_account(each_world: World) -> None:
     long = "9" * 5000
-    document = await world.pay(payment("300000", account=long))
-    (row,) = await world.rows(tables.payees, document)
+    document = await each_world.pay(payment("300000", account=long))
+    (row,) = await each_world.rows(tables.payees, document)
     assert len(row.payee) <= 300
-    assert (await world.pay(payment("300000", account=long))).state is State.HELD
-    assert (await world.pay(payment("300000", account=long + "9"))).state is State.QUEUED
+    assert (await each_world.pay(payment("300000", account=long))).state is State.HELD
+    assert (await each_world.pay(payment("300000", account=long + "9"))).state is State.QUEUED
 
 
-async def test_a_batch_of_thousands_is_compared(world: World) -> None:
+async def test_a_batch_of_thousands_is_compared(each_world: World) -> None:
     text = APPROVALS.replace("amount: $.amount", "lines: $.lines\n    amount: $.amount").replace("required: 2", "required: 2")
     text = text.replace("payee_name: $.payee.name", "payee_name: $.payee.name")
-    world.book.change(approvals_text=text)
+    each_world.book.change(approvals_text=text)
     lines = [{"amount": "1.00", "payee": {"account": f"{number:016d}", "name": "n"}} for number in range(2500)]
     body = {"currency": "CNY", "entity": "1000", "initiator": "clerk-1", "lines": lines}
-    assert (await world.pay(body)).state is State.QUEUED
+    assert (await each_world.pay(body)).state is State.QUEUED
     one = {**body, "lines": [{"amount": "500000", "payee": {"account": "0000000000002400", "name": "n"}}]}
-    held = await world.pay(one)
+    held = await each_world.pay(one)
     assert held.state is State.HELD
     assert held.hold is not None
     assert held.hold.reasons[0]["code"] == "window_total"

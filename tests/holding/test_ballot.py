@@ -14,29 +14,29 @@ from gateway.policy.roles import Roles
 from tests.desk.world import HOUR, NOON, OPERATORS, A, B, World, payment
 
 
-async def test_votes_come_in_the_order_they_were_given_and_attestations_are_none(world: World) -> None:
-    document = await world.manual()
-    await world.desk.attest(OPERATORS[0], document.id, "absent", reason="not in the journal")
-    assert len(await world.rows(tables.votes, document)) == 3
+async def test_votes_come_in_the_order_they_were_given_and_attestations_are_none(each_world: World) -> None:
+    document = await each_world.manual()
+    await each_world.desk.attest(OPERATORS[0], document.id, "absent", reason="not in the journal")
+    assert len(await each_world.rows(tables.votes, document)) == 3
     assert document.hold is not None
     key = (document.id, document.revision, document.received_at, document.hold)
-    roles = Roles(world.book.policy, "demo")
-    ballot = (await world.ledger.read(lambda connection: ballots(connection, [key], "demo", roles)))[document.id]
+    roles = Roles(each_world.book.policy, "demo")
+    ballot = (await each_world.ledger.read(lambda connection: ballots(connection, [key], "demo", roles)))[document.id]
     assert [cast.vote.person for cast in ballot.casts] == ["approver-a", "approver-b"]
     assert ballot.quorum().met
-    assert await world.ledger.read(lambda connection: ballots(connection, [], "demo", roles)) == {}
+    assert await each_world.ledger.read(lambda connection: ballots(connection, [], "demo", roles)) == {}
 
 
-async def test_a_delegation_ends_when_it_is_taken_back(world: World) -> None:
-    await world.desk.delegate(A, "deputy", start=NOON, end=NOON + 10 * HOUR)
-    later = await world.desk.delegate(B, "deputy", start=NOON + 5 * HOUR, end=NOON + 10 * HOUR)
-    world.clock.time += HOUR
-    await world.desk.revoke_delegation(A, 1)
-    await world.desk.revoke_delegation(B, later.id)
-    found = await world.ledger.read(lambda connection: delegations_of(connection, "demo", NOON))
+async def test_a_delegation_ends_when_it_is_taken_back(each_world: World) -> None:
+    await each_world.desk.delegate(A, "deputy", start=NOON, end=NOON + 10 * HOUR)
+    later = await each_world.desk.delegate(B, "deputy", start=NOON + 5 * HOUR, end=NOON + 10 * HOUR)
+    each_world.clock.time += HOUR
+    await each_world.desk.revoke_delegation(A, 1)
+    await each_world.desk.revoke_delegation(B, later.id)
+    found = await each_world.ledger.read(lambda connection: delegations_of(connection, "demo", NOON))
     assert found == (Delegation("approver-a", "deputy", NOON, NOON + HOUR),)
-    assert await world.ledger.read(lambda connection: delegations_of(connection, "other", NOON)) == ()
-    assert await world.ledger.read(lambda connection: delegations_of(connection, "demo", NOON + 10 * HOUR)) == ()
+    assert await each_world.ledger.read(lambda connection: delegations_of(connection, "other", NOON)) == ()
+    assert await each_world.ledger.read(lambda connection: delegations_of(connection, "demo", NOON + 10 * HOUR)) == ()
 
 
 def with_body(document: Document, body: bytes, **params: str) -> Document:

@@ -1,0 +1,65 @@
+"""What all pages share: addresses that stay in the console, fields of forms, and parts that are sent again only when they changed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import FormData
+
+from gateway.console.web import environments, field, safe_next, url_with
+from gateway.errors import BadRequest
+from tests.console.world import World
+
+
+@pytest.mark.parametrize("target", ["/inbox", "/documents/ab12?notice=approved", "/inbox?box=done&before=1.5", "/keys#a"])
+def test_pages_of_the_console_may_be_next(target: str) -> None:
+    assert safe_next(target) == target
+
+
+@given(st.text(max_size=30) | st.sampled_from(["/", "//", "/\\", "/%2f/evil", "http:", "\n", "@", "evil.example"]))
+def test_whatever_a_link_says_it_stays_here(target: str) -> None:
+    for attempt in (target, "/" + target, target * 2):
+        chosen = safe_next(attempt)
+        assert chosen.startswith("/")
+        assert not chosen.startswith("//")
+        assert "\\" not in chosen
+        assert chosen.isprintable()
+
+
+def test_a_missing_or_long_address_is_the_inbox() -> None:
+    assert safe_next(None) == safe_next("/" + "a" * 500) == "/inbox"
+
+
+def test_addresses_with_a_query() -> None:
+    assert url_with("/a", {"next": "/b?c=d&e", "empty": "", "none": None}) == "/a?next=%2Fb%3Fc%3Dd%26e"
+    assert url_with("/a", {}) == "/a"
+
+
+def test_fields() -> None:
+    form = FormData([("a", "  x  "), ("long", "x" * 5000)])
+    assert field(form, "a") == "x"
+    assert field(form, "b") == ""
+    with pytest.raises(BadRequest):
+        field(form, "long")
+
+
+def test_every_template_compiles_and_escapes() -> None:
+    for environment in environments().values():
+        assert environment.autoescape is True
+        for name in environment.list_templates():
+            environment.get_template(name)
+
+
+async def test_only_forms_are_read(console: World) -> None:
+    browser = await console.signed_in("approver-a")
+    for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x", ""):
+        answer = await browser.http.post("/sign-out", content=b"{}", headers={"content-type": kind})
+        assert answer.status_code == 400, kind
+
+
+async def test_a_part_differs_by_person_and_language(console: World) -> None:
+    await console.payment()
+    answer = await (await console.signed_in("approver-a")).get("/inbox/live?box=mine")
+    assert answer.headers["vary"] == "cookie, accept-language"
+    assert answer.headers["cache-control"] == "no-cache, private"
