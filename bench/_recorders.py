@@ -1,7 +1,8 @@
 """The gateways the documents bench compares, over one fast upstream: one that records nothing, and one for each kind of ledger.
 
 A gateway has the tested core; the upstream, PostgreSQL and the load have the other. Syncs are counted where they happen: those of
-SQLite by strace, in a gateway of its own whose speed nobody measures; those of PostgreSQL by PostgreSQL.
+SQLite by strace, in a gateway of its own whose speed nobody measures; those of PostgreSQL by PostgreSQL, among them up to five a
+second that its WAL writer makes unasked, which weigh on a slow machine.
 """
 
 from __future__ import annotations

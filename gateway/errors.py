@@ -4,7 +4,7 @@
     ├── client    BadRequest 400 (KeyMissing) · Unauthenticated 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
     │             RequestTimeout 408 · Conflict 409 (KeyInUse) · PreconditionFailed 412 · BodyTooLarge 413
     │             UnsupportedMediaType 415 · Unprocessable 422 (KeyReused) · TooManyRequests 429 · HeadersTooLarge 431
-    ├── gateway   Internal 500 · Overloaded 503
+    ├── gateway   Internal 500 · Overloaded 503 · LedgerUnavailable 503
     └── upstream  Unreachable 503 · UpstreamTimeout 504 · BadAnswer 502
                   Refused 422 (RefusedInvalid 400, RefusedMissing 404, RefusedConflict 409)   what the ERP declared
                   FaultClient 400 · FaultServer 502                                         what it did not declare
@@ -167,6 +167,13 @@ class Internal(Problem):
 
 class Overloaded(Problem):
     status, slug, title, retryable = 503, "overloaded", "The gateway is at its limit", True
+
+
+class LedgerUnavailable(Problem):
+    """Nothing can be recorded, so nothing may be sent. Where this happens after a send, the document still says ``sending`` and
+    will become unknown."""
+
+    status, slug, title, retryable = 503, "ledger-unavailable", "The ledger cannot be written", True
 
 
 # --- the upstream's side ---------------------------------------------------------------------------------------------

@@ -23,9 +23,9 @@ from gateway import errors
 from gateway.approvals.file import ApprovalsFile, CalendarEntry, Escalate, Rule
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
-from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream
+from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
 from gateway.config.messages import Channel, Messages
-from gateway.config.routes import route_file
+from gateway.config.routes import ProbeSection, route_file
 from gateway.documents import states
 from gateway.stages import CONFIGURABLE
 
@@ -178,8 +178,10 @@ REGIONS: dict[str, Callable[[], str]] = {
     "messages": lambda: options(Messages),
     "channel": lambda: options(Channel),
     "upstream": lambda: options(Upstream),
+    "writes": lambda: options(Writes),
     "resource": lambda: options(RESOURCE),
     "operation": lambda: options(OPERATION),
+    "probe": lambda: options(ProbeSection),
     "approvals": lambda: options(ApprovalsFile),
     "approvals-rule": lambda: options(Rule),
     "approvals-escalate": lambda: options(Escalate),

@@ -89,8 +89,8 @@ class OperationBase(Section):
     public: bool = Field(False, description="Serve without authentication and policy.")
     delivery: Literal["inline", "queued", "direct"] | None = Field(
         None,
-        description="How a write is sent: inline is recorded and sent within the call (the default of writes), queued is recorded "
-        "and sent by the worker (202), direct is not recorded. A get is always direct.",
+        description="How a write is sent: inline is recorded and sent within the call (the default of writes), queued is "
+        "recorded and sent by the worker (202), direct is not recorded. A get is always direct.",
     )
     idempotency: Literal["required", "optional"] = Field(
         "optional", description="Whether a call without an Idempotency-Key is refused with 400."

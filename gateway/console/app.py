@@ -21,7 +21,7 @@ from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
 from gateway.console.web import FOLDER, Web, environments
 from gateway.desk import Desk
-from gateway.errors import Internal, MethodNotAllowed, NotFound, Problem
+from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
 from gateway.exchange import Principal
 from gateway.live import Live
 from gateway.people import AUDIT, DELEGATE, OPERATE, Person
@@ -105,7 +105,8 @@ class Errors:
 
     async def http(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return await self.problem(request, MethodNotAllowed() if status == 405 else NotFound())
+        kind = {404: NotFound, 405: MethodNotAllowed}.get(status, BadRequest)
+        return await self.problem(request, kind())
 
     async def broken(self, request: Request, error: Exception) -> Response:
         return await self.problem(request, Internal())

@@ -18,7 +18,7 @@ from gateway.approvals.messages import msgid
 from gateway.console.keys import Decision, Key, Keys, usable
 from gateway.console.sessions import Session
 from gateway.console.web import NO_FORM, Web, field
-from gateway.desk import Desk, Refusal
+from gateway.desk import Desk, Detail, Refusal
 from gateway.desk.inbox import Box
 from gateway.errors import BadRequest, NotFound, Problem
 from gateway.people import Person
@@ -100,7 +100,7 @@ class Documents:
             keys=keys,
             fresh=self._web.fresh(session),
             usable=usable(request.state.origin),
-            refusal=detail.why_not.get("approve") or detail.why_not.get("attest"),
+            refusal=_refusal(detail),
             decides=bool(detail.can - {"reveal"}),
             outcomes=OUTCOMES,
             problem=problem,
@@ -179,6 +179,12 @@ class Documents:
         except Problem as problem:
             return await self.page(request, session, problem.status, problem=problem, reason=reason, rejecting=True)
         return self._web.go(f"/documents/{decision.document}", notice="rejected")
+
+
+def _refusal(detail: Detail) -> Refusal | None:
+    """Why the person may not decide, where there is something to decide."""
+    refusal = detail.why_not.get("approve") or detail.why_not.get("attest")
+    return None if refusal is None or refusal.code == "not_held" else refusal
 
 
 def _decision(request: Request, form: Any, decision: str) -> Decision:

@@ -253,7 +253,7 @@ class Format:
 
     def _sentence(self, sentence: str, parameters: Mapping[str, Any]) -> str:
         """A sentence whose parameter ``state`` is told in words."""
-        told = {name: self.state(value).lower() if name == "state" else value for name, value in parameters.items()}
+        told = {name: _lowered(self.state(value)) if name == "state" else value for name, value in parameters.items()}
         return self.language.say(sentence, told)
 
     def _amounts(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,6 +268,11 @@ class Format:
     def _local(self, moment: float) -> datetime:
         there = datetime.fromtimestamp(moment, UTC)
         return there.astimezone(self.timezone)
+
+
+def _lowered(text: str) -> str:
+    """For the middle of a sentence; names such as ERP stay."""
+    return text[:1].lower() + text[1:]
 
 
 def _lines(value: object, indent: str) -> list[str]:

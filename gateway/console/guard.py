@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.approvals.messages import msgid
@@ -28,7 +29,7 @@ OTHER_NAME = msgid("The console does not go by this name. Open it by the address
 OTHER_SITE = msgid("This was sent by another site, so it was not done. Open the console and do it there.")
 TOO_LARGE = msgid("What was sent is too large for a form.")
 
-MACHINES = ("/health/", "/metrics")
+MACHINES = ("/health/live", "/health/ready", "/metrics")
 SAFE = ("GET", "HEAD")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -74,7 +75,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(MACHINES):
+        if scope["path"] in MACHINES:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
@@ -89,6 +90,8 @@ class Guard:
             app = self._refuse(problem)
         try:
             await app(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("console.abandoned", id=state["id"], path=scope["path"])
         except Exception as error:  # starlette has answered with a page and raises what the log must show
             log.error("console.failed", id=state["id"], path=scope["path"], exc_info=error)
 

@@ -21,7 +21,7 @@ from gateway.approvals.messages import msgid
 from gateway.console.languages import languages
 from gateway.console.oidc import Flow, Provider
 from gateway.console.sessions import Session
-from gateway.console.web import LANGUAGE, YEAR, Web, field, safe_next
+from gateway.console.web import COOKIE, LANGUAGE, YEAR, Web, field, safe_next
 from gateway.errors import Forbidden, NotFound, Overloaded
 from gateway.identity.jwks import FetchError
 from gateway.identity.jws import Rejected
@@ -54,7 +54,6 @@ DEMO_PEOPLE = {
 }
 """The demo's people and what they are for."""
 
-NOBODY = msgid("Nobody can sign in here: the deployment names no OpenID provider.")
 FAILED = msgid("The sign-in did not work. Please try again; if it goes on, tell the operators the request id.")
 UNREACHABLE = msgid("The company's sign-in cannot be reached at the moment. Please try again in a minute.")
 SOMEBODY_ELSE = msgid("You came back as somebody else. Sign out first to change who you are.")
@@ -178,7 +177,7 @@ class SignIn:
         request.state.session = None
         elsewhere = await self._elsewhere(request, session)
         response = await self._web.page(request, "signed-out.html", elsewhere=elsewhere)
-        self._web.drop_cookie(response, "erp_gateway_session")
+        self._web.drop_cookie(response, COOKIE)
         response.headers["clear-site-data"] = '"cache"'
         return response
 

@@ -7,12 +7,14 @@ so that a link in a message arrives signed in, and with the ``__Host-`` prefix w
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -192,6 +194,7 @@ def environments() -> dict[str, Environment]:
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=visible,
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
@@ -200,6 +203,17 @@ def environments() -> dict[str, Environment]:
         environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
         made[language.tag] = environment
     return made
+
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]")
+
+
+def visible(value: object) -> object:
+    """Text in which nothing is hidden: a payee's name with controls that turn or hide letters shows them (Unicode TR 36)."""
+    if not isinstance(value, str) or not _HIDDEN.search(value):
+        return value
+    shown = _HIDDEN.sub(lambda found: f"\u27e8U+{ord(found[0]):04X}\u27e9", str(value))
+    return Markup(shown) if isinstance(value, Markup) else shown  # noqa: S704 - what was escaped stays so
 
 
 def _asset(name: str) -> str:

@@ -25,7 +25,7 @@ from gateway.documents.audit import Anchor, Head, mac_of
 from gateway.documents.schema import upgrade
 from gateway.documents.stores import Store, open_store
 from gateway.documents.transaction import Transaction as Transaction
-from gateway.errors import Problem
+from gateway.errors import LedgerUnavailable as LedgerUnavailable
 from gateway.ports import Clock
 
 log = structlog.get_logger()
@@ -39,13 +39,6 @@ GATHER_SECONDS = 0.002
 """After a commit of more than a few units the next waits so long for company; PostgreSQL's commit_delay and commit_siblings."""
 POLL_SECONDS = 1.0
 """How often somebody waiting for a document looks for changes other processes made."""
-
-
-class LedgerUnavailable(Problem):
-    """Nothing can be recorded, so nothing may be sent. Where this happens after a send, the document still says ``sending`` and
-    will become unknown."""
-
-    status, slug, title, retryable = 503, "ledger-unavailable", "The ledger cannot be written", True
 
 
 class WrongAuditKey(Exception):

@@ -94,7 +94,6 @@ class Hold:
     payload_hash: str
     initiator: str | None
     editors: tuple[str, ...]
-    asked_at: float
     expires_at: float
     remind_at: float | None
     remind_every: float | None
@@ -102,7 +101,6 @@ class Hold:
     escalate_to: str | None
     execute_within: float
     escalated: bool = False
-    expires_in: float = 0.0
     received: int = 0
 
     def text(self) -> str:

@@ -130,11 +130,10 @@ def _describe_recorded(operation: Json, record: Record) -> None:
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
             answer["headers"] |= {name: HEADERS[name] for name in ("Document-Id", "Idempotent-Replayed")}
-    queued = (
-        "It is sent later." if record.delivery == "queued" else "It waits for people, or nobody knows yet whether it was booked."
-    )
+    waits = "It waits for people, or nobody knows yet whether it was booked."
+    then = "It is sent later." if record.writing.delivery == "queued" else waits
     operation["responses"]["202"] = {
-        "description": f"Kept as a document. {queued}",
+        "description": f"Kept as a document. {then}",
         "headers": {name: HEADERS[name] for name in ("Location", "Retry-After", "Document-Id", "Idempotent-Replayed")},
         "content": {"application/json": {"schema": _ref("Document")}},
     }

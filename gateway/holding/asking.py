@@ -154,12 +154,10 @@ class Asking:
             payload_hash=manifest_hash(shown),
             initiator=initiator,
             editors=tuple(dict.fromkeys(editor for editor in editors if person_key(editor))),
-            asked_at=now,
             expires_at=after(now, rule.expires),
             remind_at=after(now, rule.remind),
             remind_every=rule.remind,
             escalate_at=after(now, escalate.after) if escalate else None,
             escalate_to=escalate.to if escalate else None,
             execute_within=rule.execute_within,
-            expires_in=rule.expires,
         )

@@ -24,7 +24,7 @@ from gateway.exchange import Exchange, Outgoing, Reply, Whole
 from gateway.exchange import Request as Call
 from gateway.holding import Asking, admit, value_of
 from gateway.ports import Clock, Policy
-from gateway.sending import Writing
+from gateway.sending import Writing, addressed
 from gateway.stages.record import Initiator, fingerprint, natural_key
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -106,6 +106,7 @@ class Follow:
         kind = exchange.request.header(b"content-type") or b""
         kept = replace(document.request, body=content, content_type=kind.decode("latin-1"))
         again = await self._prepared(writing, document, kept.content_type, content, exchange)
+        addressed(writing, again, document.id)
         same_key(writing, document, again)
         facts = facts_of(writing.rule, again.value, writing.target)
         rule, asking = writing.rule, Asking(self.approvals, document.operation)

@@ -21,14 +21,14 @@ from tests.chaos.report import say
 PROGRESS_SECONDS = 10.0
 REST_SECONDS = 120.0
 """After the last kill everything must have come to rest within this time."""
-SECONDS_A_KILL = 4.0
-"""An attack that needs longer on average is given up, short of kills."""
+START_SECONDS, SECONDS_A_KILL = 30.0, 3.7
+"""An attack that needs longer is given up, short of kills or of steps."""
 LEAST = 2
 """Every step is hit so often at least, and with more kills more often."""
 
 
-def run(store: str, seed: int, kills: int, keep: Path | None) -> tuple[Findings, int]:
-    """Attack one store. Returns what was found and how many processes were killed."""
+def run(store: str, seed: int, kills: int, keep: Path | None) -> tuple[Findings, Fleet]:
+    """Attack one store. Returns what was found, and the fleet, which knows who was killed where."""
     with folder(store, keep) as place, deployed(store, place) as deployment:
         return asyncio.run(_run(deployment, random.Random(f"{seed} {store}"), kills))
 
@@ -44,7 +44,7 @@ def folder(store: str, keep: Path | None) -> Iterator[Path]:
         yield keep / store
 
 
-async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple[Findings, int]:
+async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple[Findings, Fleet]:
     fleet = Fleet(deployment, dice, kills)
     least = max(LEAST, kills // 80)
     async with contextlib.AsyncExitStack() as stack:
@@ -57,7 +57,7 @@ async def _run(deployment: Deployment, dice: random.Random, kills: int) -> tuple
             asyncio.create_task(_progress(deployment.store, fleet, load, least)),
         ]
         try:
-            until = asyncio.get_running_loop().time() + 60 + kills * SECONDS_A_KILL
+            until = asyncio.get_running_loop().time() + START_SECONDS + kills * SECONDS_A_KILL
             await fleet.attack(least, until)
             load.stop.set()
             quiet.set()
@@ -105,7 +105,7 @@ async def _progress(store: str, fleet: Fleet, load: Load, least: int) -> None:
         )
 
 
-async def _judge(deployment: Deployment, fleet: Fleet, load: Load, least: int) -> tuple[Findings, int]:
+async def _judge(deployment: Deployment, fleet: Fleet, load: Load, least: int) -> tuple[Findings, Fleet]:
     findings = await judge(deployment, load.told)
     store = deployment.store
     say(f"{store}: kills {dict(sorted(fleet.at.items()))}")
@@ -116,4 +116,4 @@ async def _judge(deployment: Deployment, fleet: Fleet, load: Load, least: int) -
             say(f"{store}: {name}: {line}")
     for step in fleet.uncovered(least):
         say(f"{store}: hit only {fleet.at[step]} of {least} times: {step}")
-    return findings, fleet.kills
+    return findings, fleet

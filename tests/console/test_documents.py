@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
+from gateway.desk import Attested, Change, Detail, Refusal, Revision, Voted
 from gateway.documents.states import Event
 from gateway.documents.tables import audit
+from gateway.people import Person
 from tests.console.world import ACCOUNT, World
 
 
@@ -277,3 +281,83 @@ async def test_a_live_part_ends_with_the_session(console: World) -> None:
         assert (await browser.get("/inbox/live?box=mine")).status_code == 200
     console.clock.time += 290
     assert (await browser.get("/inbox/live?box=mine")).status_code == 401
+
+
+async def test_a_delegate_decides_in_the_name_of_another(console: World) -> None:
+    document, now = await console.payment(), console.clock.now()
+    away = Person("approver-a", "approver-a", "demo", (), "demo")
+    await console.desk.delegate(away, "operator", start=now, end=now + 3600)
+    browser = await console.signed_in("operator")
+    page = (await browser.get(f"/documents/{document.id}")).text
+    assert '<option value="approver-a">approver-a</option>' in page
+    answer = await browser.submit(f"/documents/{document.id}/approve", on_behalf_of="approver-a")
+    assert answer.headers["location"].endswith("?notice=approved")
+    page = (await browser.get(f"/documents/{document.id}")).text
+    assert "<strong>operator</strong> for approver-a" in page
+
+
+async def test_everything_a_document_can_have_is_shown(console: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch in its second revision, with a vote that lost its weight, attachments, and a word of an operator."""
+    document = await console.payment()
+    detail = await console.desk.detail(Person("approver-a", "a", "demo"), document.id)
+    lines = [
+        {"payee": {"account": f"•••• {n}", "name": f"Payee {n}"}, "amount": f"{n}.50", "payload": "0" * 64} for n in (1111, 2222)
+    ]
+    changes = (
+        Change("/amount", "500000.01", Decimal("600000.10")),
+        Change("/note", None, "<b>new</b>"),
+        Change("/lines/1", {"a": [1]}, None),
+    )
+    refusal = Refusal("not_eligible", {"person": "approver-b", "role": "finance-approver"})
+    full = replace(
+        detail,
+        row=replace(detail.row, payee="", payments=2, account="", escalated=True, note={"code": "quorum_lost"}),
+        facts={"lines": lines, "target": "finance CreatePayment"},
+        intact=False,
+        attachments=("contract <1>.pdf", "invoice.pdf"),
+        revisions=(Revision(1, "clerk-2", console.clock.now() - 60, changes),),
+        votes=(Voted("approver-b", "approve", 2, console.clock.now(), "cfo", "webauthn", "Seen", refusal),),
+        attestations=(Attested("operator", "booked", "5100004711", "Seen there.", console.clock.now()),),
+    )
+
+    async def shown(*_: object) -> Detail:
+        return full
+
+    monkeypatch.setattr(type(console.desk), "detail", shown)
+    page = (await (await console.signed_in("approver-a")).get(f"/documents/{document.id}")).text
+    for text in (
+        "2 payments",
+        "2 lines",
+        "Payee 2222",
+        "2,222.50",
+        "•••• 1111",
+        "contract &lt;1&gt;.pdf",
+        "Revision 1, by clerk-2",
+        "<ins>600000.10</ins>",
+        "<ins>&lt;b&gt;new&lt;/b&gt;</ins>",
+        "for cfo",
+        "Does not count now: approver-b does not hold the role finance-approver.",
+        "The ERP has booked it",
+        "Escalated",
+        "What is kept is not what people are shown.",
+    ):
+        assert text in page, text
+
+
+async def test_accounts_of_a_batch_are_shown_line_by_line(console: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = await console.payment()
+    detail = await console.desk.detail(Person("approver-a", "a", "demo"), document.id)
+    lines = [{"payee": {"account": f"•••• {n}", "name": f"Payee {n}"}, "amount": "1.50", "payload": ""} for n in (1111, 2222)]
+
+    async def shown(*_: object) -> Detail:
+        return replace(detail, facts={"lines": lines, "target": "x"})
+
+    async def revealed(*_: object) -> dict[str, object]:
+        return {"accounts": ["9900001111", "9900002222"], "payload": {"lines": []}}
+
+    monkeypatch.setattr(type(console.desk), "detail", shown)
+    monkeypatch.setattr(type(console.desk), "reveal", revealed)
+    browser = await console.signed_in("approver-a")
+    await browser.get(f"/documents/{document.id}")
+    page = (await browser.submit(f"/documents/{document.id}/reveal")).text
+    assert page.index("Payee 1111") < page.index("9900001111") < page.index("Payee 2222") < page.index("9900002222")

@@ -1,13 +1,15 @@
-"""What all pages share: addresses that stay in the console, fields of forms, and parts that are sent again only when they changed."""
+"""What all pages share: addresses that stay in the console, fields of forms, and parts that are sent again only when they
+changed."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from gateway.console.web import environments, field, safe_next, url_with
+from gateway.console.web import environments, field, safe_next, url_with, visible
 from gateway.errors import BadRequest
 from tests.console.world import World
 
@@ -49,6 +51,24 @@ def test_every_template_compiles_and_escapes() -> None:
         assert environment.autoescape is True
         for name in environment.list_templates():
             environment.get_template(name)
+
+
+@pytest.mark.parametrize("name", ["A\u202egnp.exe", "A\u200bB", "A\u2066B\u2069", "A\x00B", "A\ufeffB"])
+async def test_letters_that_hide_or_turn_others_are_shown(console: World, name: str) -> None:
+    document = await console.payment(payee={"name": name, "account": "99887766"})
+    browser = await console.signed_in("approver-a")
+    for path in ("/inbox", f"/documents/{document.id}"):
+        page = (await browser.get(path)).text
+        assert name not in page
+        assert f"A\u27e8U+{ord(name[1]):04X}\u27e9" in page
+
+
+def test_what_hides_nothing_stays() -> None:
+    for text in ("上海远洋物流有限公司", "Söhne & Co.", "a\nb\tc", "नमस्ते", "👩\u200d💻"):
+        assert visible(text) == text
+    assert visible(7) == 7
+    assert visible(Markup("<b>\u202e</b>")) == Markup("<b>⟨U+202E⟩</b>")
+    assert isinstance(visible(Markup("\u202e")), Markup)
 
 
 async def test_only_forms_are_read(console: World) -> None:

@@ -66,7 +66,6 @@ def hold(**changes: Any) -> Hold:
         "payload_hash": "a" * 64,
         "initiator": "clerk-1",
         "editors": (),
-        "asked_at": NOON,
         "expires_at": NOON + 72 * 3600,
         "remind_at": NOON + 4 * 3600,
         "remind_every": 4 * 3600.0,

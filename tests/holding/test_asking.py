@@ -27,7 +27,7 @@ def test_what_is_asked_is_what_the_rule_says() -> None:
     hold = asked(approvals())
     assert (hold.rule, hold.required, hold.approvers, hold.escalate_to) == ("payments.create", 2, "finance-approver", "cfo")
     assert (hold.expires_at, hold.remind_at, hold.escalate_at) == (NOON + 72 * HOUR, NOON + 4 * HOUR, NOON + 24 * HOUR)
-    assert (hold.remind_every, hold.execute_within, hold.asked_at) == (4 * HOUR, 24 * HOUR, NOON)
+    assert (hold.remind_every, hold.execute_within) == (4 * HOUR, 24 * HOUR)
     assert hold.payload_hash == manifest_hash(hold.facts)
     assert (hold.facts["initiator"], hold.facts["target"], hold.facts["amount"]) == ("clerk-1", TARGET, "500000.01")
     assert Hold.read(hold.text()) == hold

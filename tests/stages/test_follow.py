@@ -329,6 +329,15 @@ async def test_a_revision_keeps_its_natural_key(world: World) -> None:
     assert (await follow(world, writing).revise(call(one.id, body=payment("500000.02")))).status == 200
 
 
+async def test_a_revision_leaves_the_field_for_the_id_free(world: World) -> None:
+    writing = world.writing(ruled=True, operation_id=("gatewayId",))
+    one = await held(world, writing)
+    with pytest.raises(Unprocessable):
+        await follow(world, writing).revise(call(one.id, body=payment("500000.02", gatewayId="mine")))
+    assert (await follow(world, writing).revise(call(one.id, body=payment("500000.02")))).status == 200
+    assert intact(await world.find(one.id))
+
+
 async def test_after_a_revision_its_key_means_the_new_body(world: World) -> None:
     one = await held(world)
     body = payment("600000.00")

@@ -102,7 +102,6 @@ def question(now: float, **fields: Any) -> Hold:
         payload_hash="a" * 64,
         initiator="clerk-1",
         editors=(),
-        asked_at=now,
         expires_at=now + 72 * 3600,
         remind_at=now + 4 * 3600,
         remind_every=4 * 3600,

@@ -47,7 +47,7 @@ async def test_every_kind_of_work_is_somebodys(live: Live) -> None:
 
 async def test_what_is_due_is_done_and_counted(live: Live) -> None:
     now = time.time()
-    late = document(state=State.RECEIVED, hold=hold(asked_at=now - 100, expires_at=now - 1), received_at=now - 100)
+    late = document(state=State.RECEIVED, hold=hold(expires_at=now - 1), received_at=now - 100)
     gone = document(version="v9", delivery="queued")
     ledger, stop = live.stores.ledger, asyncio.Event()
     await ledger.write(lambda tx: receive(tx, late, Event.HOLD, terms=Terms()))
