@@ -30,6 +30,7 @@ ELSEWHERE = {
     "cli/serve.py": "e2e/test_processes.py",
     "cli/token.py": "cli/test_commands.py",
     "demo/erp/__main__.py": "demo/erp/test_process.py",
+    "demo/people.py": "e2e/test_approval.py",
     "demo/tour.py": "cli/test_demo.py",
     "deployment.py": "cli/test_check.py",
     "documents/migrations/env.py": "documents/test_schema.py",

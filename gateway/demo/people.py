@@ -39,8 +39,8 @@ class Browser:
         return self._send("GET", path, {})
 
     def press(self, page: Page, action: str, **fields: str) -> Page:
-        """Submit the form of a page whose action ends like this, filled in. A form that is not there is submitted nevertheless, with what
-        the page's other forms hold: whoever is not offered a button may still try."""
+        """Submit the form of a page whose action ends like this, filled in. A form that is not there is submitted nevertheless,
+        with what the page's other forms hold: whoever is not offered a button may still try."""
         forms = [form for form in page.tree.forms if (form.action or "").endswith(action)] or page.tree.forms
         hidden = {name: value for form in forms for name, value in form.form_values() if value is not None}
         return self._send("POST", page.path.partition("?")[0] + action, hidden | fields)

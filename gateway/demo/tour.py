@@ -145,8 +145,8 @@ def steps() -> Iterator[Step]:
 
 
 def tour(base: str, desk: str, journal: Journal, console: Console) -> bool:
-    """Run every step against the gateway at ``base``, and the approval at the console ``desk``, and print it. True when each had the
-    expected outcome."""
+    """Run every step against the gateway at ``base``, and the approval at the console ``desk``, and print it. True when each had
+    the expected outcome."""
     caller = Caller(base)
     good = _calls(caller, journal, console)
     return approval(caller, desk, journal, console) and good
@@ -170,8 +170,8 @@ def _calls(caller: Caller, journal: Journal, console: Console) -> bool:
 
 
 def approval(caller: Caller, desk: str, journal: Journal, console: Console) -> bool:
-    """One payment over the limit, from the satellite's call to the ERP's number. True when nothing was sent before two people agreed,
-    and one booking was made after."""
+    """One payment over the limit, from the satellite's call to the ERP's number. True when nothing was sent before two people
+    agreed, and one booking was made after."""
     body = payment("OA-5", "4713", "500000.01", account="6222020200990011")
     step = Step("one fen more waits for two people", "oa", "POST", "/api/v1/payments", 202, body)
     answer = caller.call(step)

@@ -23,7 +23,7 @@ DESK = {"width": 1280, "height": 860}
 async def person(chromium: Chromium, console: World, subject: str, **settings: Any) -> AsyncIterator[Page]:
     """Somebody signed in, with a browser of their own. What the browser complains about fails the test."""
     context = await chromium.new_context(base_url=console.url, **{"viewport": DESK, "locale": "en", **settings})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     page = await context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
