@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
-from functools import partial, reduce
+from functools import reduce
 from typing import ClassVar, Protocol
 
 from gateway.exchange import Exchange, Reply
@@ -14,7 +14,8 @@ Handler = Callable[[Exchange], Awaitable[Reply]]
 
 
 class Stage(Protocol):
-    """``async def stage(exchange, call_next)``: does its part and awaits the rest."""
+    """``stage(exchange, call_next)``: does its part and returns what the rest returns. Only a stage that waits, or that has
+    something to do when the rest is done, is a coroutine."""
 
     def __call__(self, exchange: Exchange, call_next: Handler) -> Awaitable[Reply]: ...
 
@@ -41,4 +42,8 @@ class StageConfig(Protocol):
 
 def compose(stages: Iterable[Stage], terminal: Handler) -> Handler:
     """Fold stages, outermost first, around the terminal."""
-    return reduce(lambda handler, stage: partial(stage, call_next=handler), reversed(list(stages)), terminal)
+    return reduce(_around, reversed(list(stages)), terminal)
+
+
+def _around(call_next: Handler, stage: Stage) -> Handler:
+    return lambda exchange: stage(exchange, call_next)

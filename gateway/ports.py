@@ -69,6 +69,10 @@ class Operation(Protocol):
 
 
 class Authenticator(Protocol):
+    def principal_now(self, headers: Headers) -> Principal | None:
+        """``principal`` where nothing has to be waited for, else ``None``. Raises like it."""
+        ...
+
     async def principal(self, headers: Headers) -> Principal:
         """Who sent these headers. Raises ``Unauthenticated``."""
         ...
@@ -112,6 +116,10 @@ class Quote(NamedTuple):
 
 class Counters(Protocol):
     """Rate counters. All limits of a call are taken together: either each of them is charged or none is."""
+
+    def take_now(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote] | None:
+        """``take`` where nothing has to be waited for, else ``None`` and nothing is charged."""
+        ...
 
     async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         """Charge one call to every ``(limit, partition)``. The quotes come in the order of the limits."""

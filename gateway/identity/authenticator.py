@@ -88,6 +88,13 @@ class HeaderAuthenticator:
     async def principal(self, headers: Headers) -> Principal:
         """Who sent these headers. Raises ``Unauthenticated``; ``BadRequest`` for more than one credential, which leaves open who
         is meant (RFC 6750 section 2); ``Overloaded`` when the keys of the token's issuer cannot be had."""
+        known = self.principal_now(headers)
+        if known is not None:
+            return known
+        return await self._by_token(next(value for name, value in headers if name == b"authorization"))
+
+    def principal_now(self, headers: Headers) -> Principal | None:
+        """``principal`` for an API key or a token remembered; ``None`` for any other token. Raises like it."""
         authorization = api_key = None
         for name, value in headers:
             if name == b"authorization":
@@ -107,7 +114,7 @@ class HeaderAuthenticator:
         entry = self._cache.young.get(authorization)
         if entry is not None and self._version == self._keys.version and entry[1] > self._now():
             return entry[0]
-        return await self._by_token(authorization)
+        return None
 
     async def _by_token(self, authorization: bytes) -> Principal:
         version = self._keys.version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ class Authorize:
     def build(self, runtime: Runtime) -> Stage:
         decide = runtime.policy.decide
 
-        async def authorize(exchange: Exchange, call_next: Handler) -> Reply:
+        def authorize(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
             principal = exchange.principal
             if principal is None:
                 raise Unauthenticated
@@ -28,6 +29,6 @@ class Authorize:
             if not decision.allowed:
                 exchange.notes["rows"] = decision.rows
                 raise Forbidden(f"{principal.subject} may not call {exchange.operation}@{exchange.version}.")
-            return await call_next(exchange)
+            return call_next(exchange)
 
         return authorize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,10 +18,17 @@ class Identify:
     phase: ClassVar[Phase] = Phase.IDENTIFY
 
     def build(self, runtime: Runtime) -> Stage:
-        principal_of = runtime.authenticator.principal
+        principal_now, principal = runtime.authenticator.principal_now, runtime.authenticator.principal
 
-        async def identify(exchange: Exchange, call_next: Handler) -> Reply:
-            exchange.principal = await principal_of(exchange.request.headers)
+        def identify(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
+            known = principal_now(exchange.request.headers)
+            if known is None:
+                return verify(exchange, call_next)
+            exchange.principal = known
+            return call_next(exchange)
+
+        async def verify(exchange: Exchange, call_next: Handler) -> Reply:
+            exchange.principal = await principal(exchange.request.headers)
             return await call_next(exchange)
 
         return identify

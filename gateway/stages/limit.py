@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -66,25 +66,35 @@ class Limit:
     def build(self, runtime: Runtime) -> Stage:
         whole = Bound("route", *self.all) if self.all else None
         each = Bound("satellite-route", *self.each) if self.each else None
-        limits_of, take = runtime.limits_of, runtime.counters.take
+        limits_of, take_now, take = runtime.limits_of, runtime.counters.take_now, runtime.counters.take
 
-        async def limit(exchange: Exchange, call_next: Handler) -> Reply:
+        def limit(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
             subject = exchange.principal.subject if exchange.principal else ""
             charges = [(own, subject) for own in limits_of(subject)]
             if whole is not None:
                 charges.append((whole, exchange.operation))
             if each is not None:
                 charges.append((each, f"{exchange.operation} {subject}"))
-            if not charges:
-                return await call_next(exchange)
-            quotes = await take(charges)
-            exchange.headers += rate_headers(quotes)
-            for quote in quotes:
-                if not quote.allowed:
-                    raise too_many(quotes)
+            if charges:
+                quotes = take_now(charges)
+                if quotes is None:
+                    return wait(exchange, charges, call_next)
+                admit(exchange, quotes)
+            return call_next(exchange)
+
+        async def wait(exchange: Exchange, charges: list[tuple[Bound, str]], call_next: Handler) -> Reply:
+            admit(exchange, await take(charges))
             return await call_next(exchange)
 
         return limit
+
+
+def admit(exchange: Exchange, quotes: Sequence[Quote]) -> None:
+    """Tell the caller where it stands. Raises ``TooManyRequests``."""
+    exchange.headers += rate_headers(quotes)
+    for quote in quotes:
+        if not quote.allowed:
+            raise too_many(quotes)
 
 
 def too_many(quotes: Sequence[Quote]) -> TooManyRequests:

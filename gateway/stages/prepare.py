@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl
@@ -44,17 +45,17 @@ class Prepare:
             exchange.outgoing = prepare_outgoing(exchange)
             return await call_next(exchange)
 
-        async def prepare_parameters(exchange: Exchange, call_next: Handler) -> Reply:
+        def prepare_parameters(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
             exchange.value = parameters(exchange)
             try:
                 exchange.outgoing = prepare_outgoing(exchange)
             except Unprocessable as error:
                 raise Unprocessable(error.detail, errors=[at_parameter(e, exchange) for e in error.errors]) from error
-            return await call_next(exchange)
+            return call_next(exchange)
 
-        async def prepare_nothing(exchange: Exchange, call_next: Handler) -> Reply:
+        def prepare_nothing(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
             exchange.outgoing = prepare_outgoing(exchange)
-            return await call_next(exchange)
+            return call_next(exchange)
 
         async def prepare_bytes(exchange: Exchange, call_next: Handler) -> Reply:
             exchange.content = await exchange.request.body.read()

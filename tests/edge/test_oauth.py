@@ -48,6 +48,9 @@ class Counters:
         self.counts: dict[tuple[str, str], int] = {}
 
     async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
+        return self.take_now(limits)
+
+    def take_now(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         used = [self.counts.get((limit.name, partition), 0) for limit, partition in limits]
         fits = [count < limit.burst for count, (limit, _) in zip(used, limits, strict=True)]
         if all(fits):

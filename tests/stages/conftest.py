@@ -14,7 +14,8 @@ from gateway.ports import Decision, Limit, Quote
 
 @dataclass
 class FakeRuntime:
-    """Everything a stage may ask for; it is its own telemetry, authenticator, policy and counters."""
+    """Everything a stage may ask for; it is its own telemetry, authenticator, policy and counters. ``waits``: nothing is known
+    at once."""
 
     who: Principal | Exception = field(default_factory=lambda: Principal("oa", "1000"))
     decision: Decision = field(default_factory=lambda: Decision(True, ("policy.csv:3",)))
@@ -23,6 +24,7 @@ class FakeRuntime:
     asked: list[Any] = field(default_factory=list)
     counted: list[tuple[str, str, int]] = field(default_factory=list)
     lines: list[dict[str, object]] = field(default_factory=list)
+    waits: bool = False
 
     @property
     def telemetry(self) -> FakeRuntime:
@@ -37,7 +39,13 @@ class FakeRuntime:
     def access(self, entry: dict[str, object]) -> None:
         self.lines.append(entry)
 
+    def principal_now(self, headers: Headers) -> Principal | None:
+        return None if self.waits else self._principal()
+
     async def principal(self, headers: Headers) -> Principal:
+        return self._principal()
+
+    def _principal(self) -> Principal:
         if isinstance(self.who, Exception):
             raise self.who
         return self.who
@@ -46,7 +54,13 @@ class FakeRuntime:
         self.asked.append((principal.subject, operation, version))
         return self.decision
 
+    def take_now(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote] | None:
+        return None if self.waits else self._take(limits)
+
     async def take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
+        return self._take(limits)
+
+    def _take(self, limits: Sequence[tuple[Limit, str]]) -> list[Quote]:
         self.asked.append([(limit.name, partition) for limit, partition in limits])
         return self.quotes
 

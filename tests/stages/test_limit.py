@@ -61,7 +61,9 @@ async def test_without_limits_nothing_is_asked(runtime: Any, exchange: Any, answ
     assert runtime.asked == []
 
 
-async def test_whose_limits_are_taken(runtime: Any, exchange: Any, answering: Any) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_whose_limits_are_taken(runtime: Any, exchange: Any, answering: Any, waits: bool) -> None:
+    runtime.waits = waits
     runtime.own = [OWN]
     runtime.quotes = [Quote(OWN, True, 99, 0.01, 0.0)]
     call = exchange()
@@ -72,7 +74,9 @@ async def test_whose_limits_are_taken(runtime: Any, exchange: Any, answering: An
     assert call.headers == [(b"ratelimit-policy", b'"satellite";q=100;w=1'), (b"ratelimit", b'"satellite";r=99;t=1')]
 
 
-async def test_a_refusal_waits_for_the_limit_that_opens_last(runtime: Any, exchange: Any, answering: Any) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_refusal_waits_for_the_limit_that_opens_last(runtime: Any, exchange: Any, answering: Any, waits: bool) -> None:
+    runtime.waits = waits
     short, long, free = Bound("short", 5, 1.0, 5), Bound("long", 100, 86400.0, 100), Bound("free", 7, 90.5, 7)
     runtime.own = [short, long, free]
     runtime.quotes = [Quote(short, False, 0, 1.0, 0.2), Quote(long, False, 0, 3600.5, 61.2), Quote(free, True, 6, 1.0, 0.0)]
@@ -98,7 +102,6 @@ async def test_periods_in_words(period: float, said: str, runtime: Any, exchange
 
 async def test_none_is_charged_when_one_refuses(runtime: Any, exchange: Any, answering: Any) -> None:
     counters = MemoryCounters(StandingClock())
-    runtime.take = counters.take
     runtime.own = [Bound("satellite", 3, 1.0, 3)]
     stage = limits.validate_python({"each": "1/s"}).build(_With(runtime, counters))
     handler = answering(Reply(200))
