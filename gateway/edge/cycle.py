@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from gateway.edge.body import AsgiBody, NoBody
 from gateway.errors import Problem
@@ -24,31 +26,64 @@ class Calls(Protocol):
     async def call(self, cycle: ApiCycle) -> None: ...
 
 
+class Connection(Protocol):
+    """The client's connection, as a cycle sees it."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+    server_state: ServerState
+    peer: str
+
+    def on_response_complete(self) -> None: ...
+
+
 class ApiCycle(RequestResponseCycle):
-    """One request and its reply.
+    """One request and its reply. uvicorn's constructor is not called: what it sets is the same for every call that begins, and
+    stands in the class.
 
     :param target: the request target in origin-form.
     """
 
-    def __init__(self, calls: Calls, method: str, target: bytes, headers: Headers, peer: str, *uvicorn: Any) -> None:
-        super().__init__({"method": method}, *uvicorn)  # type: ignore[typeddict-item]
-        self._calls = calls
+    access_log = False
+    waiting_for_100_continue = False
+    disconnected = False
+    body: bytearray = b""  # type: ignore[assignment]
+    more_body = False
+    message_event = asyncio.Event()
+    response_started = False
+    response_complete = False
+    chunked_encoding = None
+    expected_content_length = 0
+
+    def __init__(self, connection: Connection, method: str, target: bytes, headers: Headers, *, keep_alive: bool) -> None:
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.default_headers = connection.server_state.default_headers
+        self.on_response = connection.on_response_complete
+        self.keep_alive = keep_alive
         self.method = method
         self.target = target
         self.headers = headers
-        self.peer = peer
+        self.peer = connection.peer
 
-    def start(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+    def expect_body(self, *, asked: bool) -> None:
+        """Bytes will come, if ``asked`` once the client reads 100 Continue."""
+        self.body = bytearray()
+        self.more_body = True
+        self.message_event = asyncio.Event()
+        self.waiting_for_100_continue = asked
+
+    def start(self, calls: Calls, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
         """Run in a task of its own, one of ``tasks`` until it ends: the server waits for them when it drains."""
         self._tasks = tasks
-        self._task = loop.create_task(self._run())
+        self._task = loop.create_task(self._run(calls))
         tasks.add(self._task)
 
-    async def _run(self) -> None:
+    async def _run(self, calls: Calls) -> None:
         """Every outcome of a call is a reply already; what can still go wrong is sending it, and then the connection ends so
         that the client sees the answer is not whole."""
         try:
-            await self._calls.call(self)
+            await calls.call(self)
         except Problem as problem:
             log.warning("answer.cut", target=self.target.decode("latin-1"), problem=problem.slug, detail=problem.detail)
             self.transport.close()
@@ -79,7 +114,6 @@ class ApiCycle(RequestResponseCycle):
         self.response_started = True
         self.transport.write(head if bare or self.method == "HEAD" else head + content)
         self.response_complete = True
-        self.message_event.set()
         if not self.keep_alive and not self.more_body:
             self.transport.close()
         self.on_response()
@@ -101,6 +135,7 @@ class ApiCycle(RequestResponseCycle):
 
     async def _stream(self, status: int, headers: Headers, content: AsyncIterator[bytes]) -> None:
         """Chunked, under the connection's back pressure."""
+        self.scope = {"method": self.method}  # type: ignore[typeddict-item]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         try:
             async for part in content:

@@ -11,7 +11,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 import orjson
@@ -28,6 +28,8 @@ LINGER_BYTES = 32 * 1024 * 1024
 LINGER_SECONDS = 2.0
 """How much is still read after a refusal, so that a client that goes on sending reads the answer and not a reset."""
 
+API = b"/api/"
+FRAMING = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 SITE = frozenset({b"docs", b"openapi", b"health", b"oauth", b".well-known"})
 """First path segments that are the site's; no route begins with them, for routes live under /api."""
 
@@ -70,6 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_since = 0.0
         self._eof = False
         self._offered = False
+        self._has_body = False
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
 
@@ -77,6 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
         if len(self.connections) > 2 * self.limits.connections:
             transport.abort()
         elif len(self.connections) > self.limits.connections:
@@ -104,7 +108,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.abort()
             return
         self._feed(data)
-        self._watch_head()
+        if self._begun or self._unread:
+            self._watch_head()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -157,28 +162,47 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self.url, self.headers, self.expect_100_continue = b"", [], False
         self._begun = True
+        self._has_body = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # Trailers are never merged into the headers (RFC 9110 section 6.5.1).
-            super().on_header(name, value)
+            name = name.lower()
+            self.headers.append((name, value))
+            if name in FRAMING:
+                self._note_framing(name, value)
+
+    def _note_framing(self, name: bytes, value: bytes) -> None:
+        if name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+            return
+        self._has_body = True
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            self._reject(BadRequest("The only transfer coding here is chunked."))
+
+    def _reject(self, problem: Problem) -> NoReturn:
+        """Out of a parser callback: uvicorn's protocol then calls ``send_400_response``."""
+        self._reason = problem
+        raise ValueError(problem.slug)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_arrived()
-        problem = self._wrong_head()
-        if problem is not None:  # Out of a parser callback: uvicorn then calls send_400_response.
-            self._reason = problem
-            raise ValueError(problem.slug)
-        self._offered = self.parser.should_upgrade()
+        if self._head_timer is not None:
+            self._head_arrived()
+        parser = self.parser
+        version = parser.get_http_version()
+        problem = self._wrong_head(version)
+        if problem is not None:
+            self._reject(problem)
+        self._offered = parser.should_upgrade()
         if self._offered:  # ``_decline_upgrade`` is next.
             return
-        self.url = origin_form(self.url)
+        url = self.url = origin_form(self.url)
         if self.calls is None:
             super().on_headers_complete()
-        elif self.url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
+        elif not url.startswith(API) and url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
             self._serve_site()
         else:
-            self._start_call(self.calls)
+            self._start_call(self.calls, version != "1.0" and parser.should_keep_alive())
 
     def _serve_site(self) -> None:
         """Through uvicorn's own cycle, with the scope that an API call has no use for."""
@@ -188,51 +212,36 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["headers"] = headers
         super().on_headers_complete()
 
-    def _start_call(self, calls: Calls) -> None:
+    def _start_call(self, calls: Calls, keep_alive: bool) -> None:
         before = self.cycle
         method = self.parser.get_method().decode("ascii")
-        self.cycle = ApiCycle(
-            calls,
-            method,
-            self.url,
-            self.headers,
-            self.client[0] if self.client else "",
-            self.transport,
-            self.flow,
-            self.logger,
-            self.access_logger,
-            False,
-            self.server_state.default_headers,
-            asyncio.Event(),
-            self.expect_100_continue,
-            self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive(),
-            self.on_response_complete,
-        )
+        self.cycle = cycle = ApiCycle(self, method, self.url, self.headers, keep_alive=keep_alive)
+        if self._has_body:
+            cycle.expect_body(asked=self.expect_100_continue)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            cycle.start(calls, self.loop, self.tasks)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.appendleft((cycle, self.app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if isinstance(cycle, ApiCycle):
-            cycle.start(self.loop, self.tasks)
+        if isinstance(cycle, ApiCycle) and self.calls is not None:
+            cycle.start(self.calls, self.loop, self.tasks)
         else:
             super()._start_asgi_task(cycle, app)
 
-    def _wrong_head(self) -> Problem | None:
-        size, hosts, limits = len(self.url), [], self.limits
-        for name, value in self.headers:
-            size += len(name) + len(value) + 4
+    def _wrong_head(self, version: str) -> Problem | None:
+        headers, limits = self.headers, self.limits
+        size = len(self.url) + 4 * len(headers)
+        hosts = []
+        for name, value in headers:
+            size += len(name) + len(value)
             if name == b"host":
                 hosts.append(value)
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
-                return BadRequest("The only transfer coding here is chunked.")
-        if size > limits.header_bytes or len(self.headers) > limits.header_count:
+        if size > limits.header_bytes or len(headers) > limits.header_count:
             return self._too_large()
         if len(self.pipeline) >= PIPELINE:
             return Overloaded(f"A connection may have {PIPELINE} requests waiting.")
-        version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             return BadRequest("This port speaks HTTP/1.1.")
         if len(hosts) != 1 and (hosts or version == "1.1"):
@@ -250,9 +259,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._offered:
             return
-        if not self.cycle.response_complete:
-            self.cycle.more_body = False
-            self.cycle.message_event.set()
+        cycle = self.cycle
+        if cycle.more_body and not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
         self._in_head = True
         self._begun = False
         self._unread = 0
