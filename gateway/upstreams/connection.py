@@ -285,12 +285,13 @@ class Answer:
 
     async def begun(self) -> Answer:
         """Wait for the head. Raises what ended the call instead."""
-        while not self.settled:
-            await self._wait()
+        parser = self.parser
+        while not parser.head_done and self.problem is None:
+            await self._change()
         if self.problem is not None:
             raise self.problem
-        self.status = self.parser.status
-        self.headers = self.parser.headers
+        self.status = parser.status
+        self.headers = parser.headers
         self.delivered = True
         return self
 
@@ -317,7 +318,7 @@ class Answer:
                 elif self.problem is not None:
                     raise self.problem
                 else:
-                    await self._wait()
+                    await self._change()
         finally:
             self.abandon()
 
@@ -348,16 +349,14 @@ class Answer:
             while not self.parser.complete:
                 if self.problem is not None:
                     raise self.problem
-                await self._wait()
+                await self._change()
         except asyncio.CancelledError:
             self.abandon()
             raise
         finally:
             self.collecting = False
 
-    async def _wait(self) -> None:
+    def _change(self) -> asyncio.Future[None]:
+        """Done when ``wake`` finds that something changed."""
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter

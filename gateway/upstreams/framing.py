@@ -206,7 +206,12 @@ class AnswerParser:
         self.began = True
         if not self.head_done:
             data = self._feed_head(data)
-        if data:
+        if 0 < len(data) <= self._remaining:
+            self._remaining -= len(data)
+            self.complete = not self._remaining
+            self._parts.append(data)
+            self.buffered += len(data)
+        elif data:
             self._feed_body(data)
 
     def feed_eof(self) -> None:
@@ -228,9 +233,11 @@ class AnswerParser:
 
     def _feed_head(self, data: bytes) -> bytes:
         """Returns what follows the head of the final answer."""
-        start = max(0, len(self._pending) - 3)
+        start = 0
         if self._pending:
+            start = max(0, len(self._pending) - 3)
             data = self._pending + data
+            self._pending = b""
         while not self.head_done:
             end = data.find(b"\r\n\r\n", start) + 4
             if end < 4:
@@ -239,10 +246,15 @@ class AnswerParser:
                 return b""
             if end > self._head_limit:
                 raise FramingError("The answer's headers are larger than allowed.")
-            self._parse_head(data[:end])
-            data = data[end:]
+            head, data = data[:end], data[end:]
+            plain = None if self._head_only else plain_head(head)
+            if plain is None:
+                self._judge_head(head)
+            else:
+                self.status, self.headers, length = plain
+                self._expect(length)
+                self.head_done = True
             start = 0
-        self._pending = b""
         return data
 
     def _check_unfinished_head(self, data: bytes) -> None:
@@ -251,15 +263,6 @@ class AnswerParser:
             raise FramingError("The answer's headers are larger than allowed.")
         if data[:7] != b"HTTP/1."[: len(data)] or data.count(b"\n") != data.count(b"\r\n"):
             raise FramingError("The answer is not HTTP/1.1.")
-
-    def _parse_head(self, head: bytes) -> None:
-        plain = None if self._head_only else plain_head(head)
-        if plain is None:
-            self._judge_head(head)
-            return
-        self.status, self.headers, length = plain
-        self._expect(length)
-        self.head_done = True
 
     def _judge_head(self, head: bytes) -> None:
         if head[:7] != b"HTTP/1.":
@@ -339,14 +342,9 @@ class AnswerParser:
             self._feed_chunked(data)
         elif remaining == _ENDS_WITH_CLOSE:
             self.on_body(data)
-        else:
-            if len(data) > remaining:
-                data = data[:remaining]
-                self.reusable = False
-            self._remaining = remaining = remaining - len(data)
-            self.complete = not remaining
-            self._parts.append(data)
-            self.buffered += len(data)
+        else:  # more than was declared
+            self.feed(data[:remaining])
+            self.reusable = False
         if self._received > self._answer_limit:
             raise FramingError("The answer is larger than allowed.")
 
