@@ -79,7 +79,8 @@ class Router:
         route = self._direct.get((method, path))
         if route is not None:
             return route, {}
-        segments = path.split("/")[1:]
+        segments = path.split("/")
+        del segments[0]
         values: list[str] = []
         node = _descend(self._root, segments, values)
         if node is None:
@@ -92,7 +93,7 @@ class Router:
             allow = ", ".join(sorted(node.routes))
             raise MethodNotAllowed(f"Use {allow}.", headers={"allow": allow})
         route, names = found
-        return route, dict(zip(names, map(unquote, values), strict=True))
+        return route, dict(zip(names, map(unquote, values) if "%" in path else values, strict=True))
 
 
 def _descend(node: _Node, segments: list[str], values: list[str]) -> _Node | None:

@@ -73,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._eof = False
         self._offered = False
         self._has_body = False
+        self._host: bytes | None = None
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
 
@@ -246,8 +247,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return BadRequest("This port speaks HTTP/1.1.")
         if len(hosts) != 1 and (hosts or version == "1.1"):
             return BadRequest("A request needs exactly one Host header.")
-        if hosts and not _HOST.match(hosts[0]):
-            return BadRequest("The Host header names no host.")
+        if hosts and hosts[0] != self._host:
+            if not _HOST.match(hosts[0]):
+                return BadRequest("The Host header names no host.")
+            self._host = hosts[0]
         if self.parser.get_method() == b"CONNECT":
             return BadRequest("This port is no proxy.")
         return None

@@ -71,7 +71,8 @@ class PolicyIndex:
 
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
         """Whether ``principal`` may call ``operation`` in ``version``, and the rows that say so."""
-        return _verdict(self._matched(principal, operation, version))
+        hits = self._matched(principal, operation, version)
+        return hits[0].decision if len(hits) == 1 else _verdict(hits)
 
     def explain(self, principal: Principal, operation: str, version: str) -> Explanation:
         """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses."""
@@ -117,8 +118,6 @@ def _verdict(hits: list[Hits]) -> Decision:
     """Deny overrides allow; the rows that decided are the ones of the effect that won."""
     if not hits:
         return NOTHING
-    if len(hits) == 1:
-        return hits[0].decision
     decisions = [hit.decision for hit in hits]
     denials = [decision for decision in decisions if not decision.allowed]
     rows = dict.fromkeys([row for decision in denials or decisions for row in decision.rows])

@@ -25,6 +25,9 @@ log = structlog.get_logger()
 _TRACEPARENT = re.compile(rb"(?!ff)(?!00.{53}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}\Z")
 _CORRELATION = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
+_NOT_ZERO = 1 << 64 | 1
+"""In the last place of a trace id and of the parent id behind it: neither may be all zeros."""
+
 _ids = random.Random(os.urandom(16))
 
 
@@ -68,8 +71,9 @@ def identify_call(exchange: Exchange) -> None:
     without an id has its trace's. A trace that is not taken over takes its ``tracestate`` with it."""
     said = [header for header in exchange.request.headers if header[0] in _CORRELATION]
     if not said:
-        exchange.id = f"{_ids.getrandbits(128) | 1:032x}"
-        exchange.trace = b"00-%b-%016x-01" % (exchange.id.encode("ascii"), _ids.getrandbits(64) | 1)
+        made = (_ids.getrandbits(192) | _NOT_ZERO).to_bytes(24, "big").hex()
+        exchange.id = made[:32]
+        exchange.trace = f"00-{made[:32]}-{made[32:]}-01".encode("ascii")
         return
     ids = [value for name, value in said if name == b"x-request-id"]
     traces = [value for name, value in said if name == b"traceparent"]
