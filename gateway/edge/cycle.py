@@ -73,13 +73,7 @@ class ApiCycle(RequestResponseCycle):
         self.message_event = asyncio.Event()
         self.waiting_for_100_continue = asked
 
-    def start(self, calls: Calls, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
-        """Run in a task of its own, one of ``tasks`` until it ends: the server waits for them when it drains."""
-        self._tasks = tasks
-        self._task = loop.create_task(self._run(calls))
-        tasks.add(self._task)
-
-    async def _run(self, calls: Calls) -> None:
+    async def run(self, calls: Calls) -> None:
         """Every outcome of a call is a reply already; what can still go wrong is sending it, and then the connection ends so
         that the client sees the answer is not whole."""
         try:
@@ -90,9 +84,11 @@ class ApiCycle(RequestResponseCycle):
         except Exception as error:
             log.error("answer.broke", target=self.target.decode("latin-1"), exc_info=error)
             self.transport.close()
+        except asyncio.CancelledError:
+            self.transport.close()
+            raise
         finally:
             self.on_response = _nothing
-            self._tasks.discard(self._task)
 
     def body_arrived(self) -> bool:
         return not self.more_body
@@ -148,3 +144,44 @@ class ApiCycle(RequestResponseCycle):
 
 def _nothing() -> None:
     pass
+
+
+class Answering:
+    """The calls of one connection, answered one after the other in one task, which is one of ``tasks`` until the connection is
+    lost and its last call done: the server waits for them when it drains."""
+
+    def __init__(self, calls: Calls, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        self._calls = calls
+        self._loop = loop
+        self._next: ApiCycle | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._over = False
+        task = loop.create_task(self._run())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def start(self, cycle: ApiCycle) -> None:
+        """Answer this call next: the one before has been answered."""
+        self._next = cycle
+        self._wake()
+
+    def end(self) -> None:
+        """No more calls will come."""
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        idle, self._idle = self._idle, None
+        if idle is not None and not idle.done():
+            idle.set_result(None)
+
+    async def _run(self) -> None:
+        while True:
+            cycle, self._next = self._next, None
+            if cycle is not None:
+                await cycle.run(self._calls)
+            elif self._over:
+                return
+            else:
+                self._idle = self._loop.create_future()
+                await self._idle

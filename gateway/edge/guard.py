@@ -17,7 +17,7 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.edge.cycle import ApiCycle, Calls
+from gateway.edge.cycle import Answering, ApiCycle, Calls
 from gateway.edge.path import origin_form
 from gateway.errors import BadRequest, HeadersTooLarge, Overloaded, Problem, RequestTimeout
 
@@ -73,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._eof = False
         self._offered = False
         self._has_body = False
+        self._answering: Answering | None = None
         self._host: bytes | None = None
         self._reason: Problem | None = None
         self._refusal: Problem | None = None
@@ -95,6 +96,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.end()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -203,7 +206,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif not url.startswith(API) and url[1:].partition(b"/")[0].partition(b"?")[0] in SITE:
             self._serve_site()
         else:
-            self._start_call(self.calls, version != "1.0" and parser.should_keep_alive())
+            self._start_call(keep_alive=version != "1.0" and parser.should_keep_alive())
 
     def _serve_site(self) -> None:
         """Through uvicorn's own cycle, with the scope that an API call has no use for."""
@@ -213,23 +216,25 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["headers"] = headers
         super().on_headers_complete()
 
-    def _start_call(self, calls: Calls, keep_alive: bool) -> None:
+    def _start_call(self, *, keep_alive: bool) -> None:
         before = self.cycle
         method = self.parser.get_method().decode("ascii")
         self.cycle = cycle = ApiCycle(self, method, self.url, self.headers, keep_alive=keep_alive)
         if self._has_body:
             cycle.expect_body(asked=self.expect_100_continue)
         if before is None or before.response_complete:
-            cycle.start(calls, self.loop, self.tasks)
+            self._start_asgi_task(cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if isinstance(cycle, ApiCycle) and self.calls is not None:
-            cycle.start(self.calls, self.loop, self.tasks)
-        else:
+        if not isinstance(cycle, ApiCycle) or self.calls is None:
             super()._start_asgi_task(cycle, app)
+            return
+        if self._answering is None:
+            self._answering = Answering(self.calls, self.loop, self.tasks)
+        self._answering.start(cycle)
 
     def _wrong_head(self, version: str) -> Problem | None:
         headers, limits = self.headers, self.limits

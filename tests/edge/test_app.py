@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -54,6 +55,10 @@ async def nothing(exchange: Exchange) -> Reply:
     return Reply(204, value={"not": "sent"})
 
 
+async def cancelled(exchange: Exchange) -> Reply:
+    raise asyncio.CancelledError
+
+
 async def site(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
     await send({"type": "http.response.body", "body": b"site"})
@@ -80,6 +85,7 @@ def application(**limits: Any) -> tuple[Edge, Quiet]:
             route("POST", "/api/v1/refuse", refuse),
             route("GET", "/api/v1/stream", stream),
             route("GET", "/api/v1/nothing", nothing),
+            route("GET", "/api/v1/cancelled", cancelled),
         ]
     )
     snapshot = SimpleNamespace(router=router, limits=EdgeLimits().model_copy(update=limits), refuse=refused)
@@ -149,6 +155,23 @@ async def test_a_streamed_reply(serve: Any) -> None:
     edge, _ = application()
     answer = await (await serve(site, edge)).exchange(get(b"/api/v1/stream"))
     assert (answer.body, answer.headers["transfer-encoding"]) == (b"one two", "chunked")
+
+
+async def test_a_cancelled_call_ends_its_connection(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge)).connect()
+    await wire.send(get(b"/api/v1/cancelled"))
+    assert await wire.closed()
+
+
+async def test_api_and_site_share_a_connection(serve: Any) -> None:
+    edge, _ = application()
+    wire = await (await serve(site, edge)).connect()
+    targets = (b"/api/v1/echo/1", b"/docs", b"/api/v1/stream", b"/api/v1/echo/2", b"/health")
+    bodies = [b'{"params":{"id":"1"}', b"site", b"one two", b'{"params":{"id":"2"}', b"site"]
+    for _ in range(2):
+        await wire.send(b"".join(map(get, targets)))
+        assert [(await wire.answer()).body.partition(b",")[0] for _ in targets] == bodies
 
 
 async def test_a_204_has_no_body(serve: Any) -> None:
