@@ -28,7 +28,7 @@ RESTART = (
     "edge.limits.header_timeout",
     "edge.limits.idle_timeout",
     "edge.limits.connections",
-    "console.listen",
+    "console",
     "counters.url",
 )
 """Settings that are taken once, when the process starts."""

@@ -23,7 +23,8 @@ from gateway import errors
 from gateway.approvals.file import ApprovalsFile, CalendarEntry, Escalate, Rule
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
-from gateway.config.gateway import Console, Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
+from gateway.config.console import Console, SignIn
+from gateway.config.gateway import Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import ProbeSection, route_file
 from gateway.documents import states
@@ -175,6 +176,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "console": lambda: options(Console),
     "ledger": lambda: options(Ledger),
     "counters": lambda: options(Counters),
+    "sign-in": lambda: options(SignIn),
     "messages": lambda: options(Messages),
     "channel": lambda: options(Channel),
     "upstream": lambda: options(Upstream),
