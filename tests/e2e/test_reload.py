@@ -14,7 +14,7 @@ from gateway.exchange import Principal
 from gateway.live import Live
 from gateway.policy.file import read_policy
 from gateway.runtime import check_stores
-from tests.support import GatewayProcess, copy_deployment
+from tests.support import GatewayProcess, copy_deployment, edit
 
 
 class Load:
@@ -51,6 +51,12 @@ class Load:
 async def test_a_hundred_reloads_under_load_fail_no_call(own_gateway: GatewayProcess) -> None:
     route = own_gateway.path.parent / "routes" / "stock.yaml"
     original = route.read_text()
+    edit(
+        own_gateway.path.parent / "policies" / "satellites.yaml",
+        "limit: 500/s\n    burst: 1000",
+        "limit: 100000/s\n    burst: 100000",
+    )
+    own_gateway.wait_for("snapshot.swapped")
     load = Load(own_gateway, clients=4)
     running = asyncio.create_task(load.run())
     for number in range(100):
