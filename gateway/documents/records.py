@@ -259,22 +259,27 @@ def _reference(text: str | None) -> str | None:
     return stored and stored[:_REFERENCE_LENGTH]
 
 
+_P = tables.payees
+_SIBLINGS = (
+    select(_P.c.document, _P.c.payee, _P.c.amount, _P.c.currency, _P.c.at, _D.c.state)
+    .join(_D, _D.c.id == _P.c.document)
+    .where(_P.c.operation == bindparam("operation"), _P.c.tenant == bindparam("tenant"), _P.c.at > bindparam("since"))
+    .where(_P.c.payee.in_(bindparam("payees", expanding=True)), _P.c.document != bindparam("but"))
+    .order_by(_P.c.at)
+)
+_NEVER_PAYS = frozenset({State.REJECTED, State.RECALLED, State.EXPIRED, State.SUPERSEDED, State.REFUSED, State.DISCARDED})
+
+
 def siblings(
     connection: Connection, operation: str, tenant: str, payees: Iterable[str], since: float, but: str = ""
 ) -> dict[str, list[Sibling]]:
     """What other documents would pay, or have paid, to each payee since then; those that never will are left out."""
-    gone = [State.REJECTED, State.RECALLED, State.EXPIRED, State.SUPERSEDED, State.REFUSED, State.DISCARDED]
-    p = tables.payees
-    query = (
-        select(p.c.document, p.c.payee, p.c.amount, p.c.currency, p.c.at, _D.c.state)
-        .join(_D, _D.c.id == p.c.document)
-        .where(p.c.operation == operation, p.c.tenant == tenant, p.c.payee.in_(list(payees)), p.c.at > since)
-        .where(p.c.document != but, _D.c.state.not_in([state.value for state in gone]))
-        .order_by(p.c.at)
-    )
+    wanted = {"operation": operation, "tenant": tenant, "payees": list(payees), "since": since, "but": but}
     found: dict[str, list[Sibling]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.payee, []).append(Sibling(row.document, row.amount, row.currency, row.at, State(row.state)))
+    for row in connection.execute(_SIBLINGS, wanted):
+        state = State(row.state)
+        if state not in _NEVER_PAYS:
+            found.setdefault(row.payee, []).append(Sibling(row.document, row.amount, row.currency, row.at, state))
     return found
 
 
