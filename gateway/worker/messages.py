@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.approvals.compare import person_key
 from gateway.config.gateway import Gateway
@@ -238,11 +238,16 @@ def _concerned(tx: Transaction, about: str, document: Document | None, members: 
     if about == "alarm" or document is None or hold is None:
         return lambda channel: True
     roles = _roles(hold, about)
-    people = _people(tx, document, hold, {person for role in roles for person in members(role, document.tenant)})
+
+    @cache
+    def people() -> set[str]:
+        return _people(tx, document, hold, {person for role in roles for person in members(role, document.tenant)})
 
     def concerned(channel: Channel) -> bool:
         everybody = not channel.roles and not channel.people
-        return everybody or not roles.isdisjoint(channel.roles) or not people.isdisjoint(map(person_key, channel.people))
+        if everybody or not roles.isdisjoint(channel.roles):
+            return True
+        return bool(channel.people) and not people().isdisjoint(map(person_key, channel.people))
 
     return concerned
 
@@ -254,13 +259,18 @@ def _roles(hold: Hold, about: str) -> set[str]:
     return {hold.approvers} | (superior if hold.escalated else set())
 
 
+_D, _V = tables.delegations.c, tables.votes.c
+_ACTING = select(_D.delegator, _D.delegate).where(
+    _D.tenant == bindparam("tenant"), _D.starts_at <= bindparam("now"), _D.ends_at > bindparam("now"), _D.revoked_at.is_(None)
+)
+_VOTED = select(_V.person).where(_V.document == bindparam("document"), _V.revision == bindparam("revision"))
+
+
 def _people(tx: Transaction, document: Document, hold: Hold, members: Collection[str]) -> set[str]:
     """Who holds one of the roles or acts for somebody who does, has not voted, and did not ask for it; by ``person_key``."""
-    d, v = tables.delegations, tables.votes
-    now = (d.c.tenant == document.tenant, d.c.starts_at <= tx.now, d.c.ends_at > tx.now, d.c.revoked_at.is_(None))
-    acting = {(person_key(row.delegator), person_key(row.delegate)) for row in tx.connection.execute(select(d).where(*now))}
+    acting = tx.connection.execute(_ACTING, {"tenant": document.tenant, "now": tx.now})
+    voted = tx.connection.execute(_VOTED, {"document": document.id, "revision": document.revision})
     entitled = set(map(person_key, members))
-    entitled |= {delegate for delegator, delegate in acting if delegator in entitled}
-    voted = select(v.c.person).where(v.c.document == document.id, v.c.revision == document.revision)
-    done = {person_key(person) for person in tx.connection.execute(voted).scalars()}
+    entitled |= {person_key(row.delegate) for row in acting if person_key(row.delegator) in entitled}
+    done = {person_key(row.person) for row in voted}
     return entitled - done - {person_key(name) for name in (hold.initiator, *hold.editors) if name}
