@@ -13,7 +13,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 GENESIS = "0" * 64
 """What the first entry names as the hash of the one before."""
@@ -61,6 +64,7 @@ def mac_of(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
+@lru_cache(maxsize=4)  # all entries of a commit have one time
 def timestamp(at: float) -> str:
     """RFC 3339, UTC, microseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -74,7 +78,23 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def canonical(value: object) -> str:
     """JSON as RFC 8785 has it, of values without fractions; without them the standard library's encoder writes the same, once the
     keys are in order. A lone surrogate becomes U+FFFD. Raises ``ValueError`` for what is no such value."""
+    if _plain(value):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     return _encode(_ordered(value))
+
+
+def _plain(value: object) -> bool:
+    """Whether there is but one way to write and order it: no fractions, no large numbers, no text beyond ASCII. Most entries are
+    like this, and then a faster encoder writes the same."""
+    if type(value) is str:
+        return value.isascii()
+    if type(value) is int:
+        return -LARGEST <= value <= LARGEST
+    if type(value) is dict:
+        return all(type(name) is str and name.isascii() and _plain(inner) for name, inner in value.items())
+    if type(value) is list or type(value) is tuple:
+        return all(map(_plain, value))
+    return value is None or type(value) is bool
 
 
 def _ordered(value: object) -> object:

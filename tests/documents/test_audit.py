@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import uuid
+from datetime import UTC, datetime
 
 import pytest
 import rfc8785
@@ -26,13 +28,20 @@ def test_canonical_json_is_that_of_rfc_8785(value: object) -> None:
     assert canonical(value).encode() == rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
+def test_every_ascii_character_is_written_as_in_rfc_8785() -> None:
+    value = {chr(number): [chr(number), (number,)] for number in range(128)}
+    assert canonical(value).encode() == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
 @given(st.text(st.characters(codec=None)))
 def test_any_text_can_be_written(text: str) -> None:
     assert "\ud800" not in json.loads(canonical({"reason": text}))["reason"]
     canonical({text: text}).encode()
 
 
-@pytest.mark.parametrize("value", [0.1, 500000.01, 2**53, -(2**53), b"bytes", {1: 2}, object()])
+@pytest.mark.parametrize(
+    "value", [0.1, 500000.01, 2**53, -(2**53), b"bytes", {1: 2}, {True: 2}, object(), datetime.now(UTC), uuid.uuid4()]
+)
 def test_what_is_not_the_same_everywhere_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="an audit entry cannot hold"):
         canonical({"details": [value]})
