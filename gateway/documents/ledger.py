@@ -104,7 +104,7 @@ class Ledger:
                 del self._watched[document]
 
     def listen(self) -> asyncio.Event:
-        """An event that is set when a commit of this process left work to do. Whoever waits for it clears it."""
+        """An event that is set when a commit of this process left work that is due. Whoever waits for it clears it."""
         event = asyncio.Event()
         self._listening.append(event)
         return event

@@ -41,7 +41,7 @@ class Todo(NamedTuple):
 @dataclass(slots=True)
 class Transaction:
     """What a unit works with. ``now`` is Unix time, one for the whole commit. ``connection`` is for reading; work left in this
-    very commit shows there only after ``settle``."""
+    very commit shows there only after ``settle``. ``work`` is whether some of what is left can be done at once."""
 
     connection: Connection
     now: float
@@ -76,7 +76,7 @@ class Transaction:
     def leave(self, todos: list[Todo]) -> None:
         """Leave work to be done."""
         self.dirty = True
-        self.work = True
+        self.work = self.work or any(todo.at <= self.now for todo in todos)
         self.todos += todos
 
     def clear(self, document: str) -> None:

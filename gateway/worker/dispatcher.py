@@ -23,7 +23,7 @@ LEASE = 60.0
 """Seconds a claim lasts; longer than any handler may take."""
 AT_ONCE = 64
 POLL = 0.5
-"""Seconds between looks at what other processes left to do."""
+"""Seconds between looks at what other processes left to do, and at what became due."""
 
 
 class Dispatcher:
@@ -78,8 +78,10 @@ class Dispatcher:
         return at is not None and at <= self._clock.now()
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        """Something that is due can only be waiting for a hand while all are full; what else there is announces itself."""
+        if len(self._running) >= AT_ONCE:
+            self._arrived.set()
         self._running.discard(task)
-        self._arrived.set()
 
     async def _handle(self, work: Work) -> None:
         """What breaks here is logged, and its claim runs out."""
@@ -89,7 +91,7 @@ class Dispatcher:
             log.error("work.broke", work=work.id, kind=work.kind, document=work.document, exc_info=error)
 
     async def _sleep(self, stopping: asyncio.Task[bool]) -> None:
-        """Until something may have changed: work arrived, work was done, another process left some, or it is time to stop."""
+        """Until something may have changed: work arrived, a hand is free again, time has passed, or it is time to stop."""
         arrived = asyncio.create_task(self._arrived.wait())
         try:
             await asyncio.wait({arrived, stopping}, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)

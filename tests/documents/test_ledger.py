@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.documents import tables
 from gateway.documents.ledger import Ledger, LedgerUnavailable, Transaction, WrongAuditKey, open_ledger
-from gateway.documents.records import find
+from gateway.documents.records import Todo, find, put
 from gateway.documents.states import Event
-from tests.documents.support import KEY, HandClock, chain, document, note, record, verdict
+from tests.documents.support import KEY, NOON, HandClock, chain, document, note, record, verdict
 from tests.support import ROOT, PostgresServer
 
 
@@ -145,6 +145,15 @@ async def test_work_is_announced_after_the_commit_to_everybody_who_listens(ledge
     listening = [ledger.listen(), ledger.listen()]
     await record(ledger, Event.QUEUE)
     assert all(event.is_set() for event in listening)
+
+
+async def test_work_for_later_wakes_nobody(ledger: Ledger) -> None:
+    listening = ledger.listen()
+    await ledger.write(lambda tx: put(tx, [Todo("probe", NOON + 1, None)]))
+    await record(ledger, Event.SEND)
+    assert not listening.is_set()
+    await ledger.write(lambda tx: put(tx, [Todo("ask", NOON, None), Todo("expire", NOON + 1, None)]))
+    assert listening.is_set()
 
 
 async def test_closing_writes_what_waits(ledger_url: str, clock: HandClock) -> None:

@@ -134,6 +134,37 @@ async def test_so_many_at_once_and_no_spinning_while_all_hands_are_full(world: W
     assert await world.kinds() == []
 
 
+async def test_work_that_is_done_is_no_reason_to_look_for_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "POLL", 3600)
+    done: asyncio.Queue[str] = asyncio.Queue()
+    idle, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Work) -> None:
+        await go.wait()
+        await world.ledger.write(lambda tx: finish(tx, work))
+        done.put_nowait(work.kind)
+
+    made = Dispatcher(world.ledger, world.clock, {"a": slow})
+    sleep = made._sleep
+
+    async def sleeping(stopping: asyncio.Task[bool]) -> None:
+        idle.set()
+        await sleep(stopping)
+
+    monkeypatch.setattr(made, "_sleep", sleeping)
+    await leave(world.ledger, Todo("a", NOON, None), Todo("a", NOON, None))
+    async with running(made):
+        await idle.wait()
+        idle.clear()
+        go.set()
+        assert [await done.get(), await done.get()] == ["a", "a"]
+        await asyncio.gather(*made._running)
+        assert not made._arrived.is_set()
+        assert not idle.is_set()
+        await leave(world.ledger, Todo("a", NOON, None))
+        assert await done.get() == "a"
+
+
 @pytest.mark.parametrize("error", [LedgerUnavailable("gone"), RuntimeError("a defect")])
 async def test_a_ledger_that_is_gone_for_a_while_ends_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
