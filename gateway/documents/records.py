@@ -8,8 +8,8 @@ only how it is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -104,7 +104,7 @@ class Hold:
     received: int = 0
 
     def text(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps({each.name: getattr(self, each.name) for each in fields(self)})
 
     @classmethod
     def read(cls, text: str) -> Hold:
@@ -212,42 +212,35 @@ def _answer(row: Row[Any]) -> Answer | None:
     return Answer(answer["status"], tuple(map(tuple, answer["headers"])), bytes(row.answer_body or b""))
 
 
-def to_row(document: Document) -> dict[str, Any]:
-    """The row of a document. JSON is ASCII, so that it holds whatever text people and systems come up with."""
-    request, answer, hold = document.request, document.answer, document.hold
-    parts = {
-        "method": request.method,
-        "path": request.path,
-        "query": request.query,
-        "params": dict(request.params),
-        "content_type": request.content_type,
-    }
-    return {
-        "id": document.id,
-        "operation": document.operation,
-        "version": document.version,
-        "satellite": document.satellite,
-        "tenant": document.tenant,
-        "roles": json.dumps(document.roles),
-        "state": document.state.value,
-        "seq": document.seq,
-        "revision": document.revision,
-        "delivery": document.delivery,
-        "key": storable(document.key),
-        "fingerprint": document.fingerprint,
-        "request": json.dumps(parts),
-        "body": request.body,
-        "received_at": document.received_at,
-        "updated_at": document.updated_at,
-        "attempts": document.attempts,
-        "sent_at": document.sent_at,
-        "reference": _reference(document.reference),
-        "answer": json.dumps({"status": answer.status, "headers": answer.headers}) if answer else None,
-        "answer_body": answer.body if answer else None,
-        "note": None if document.note is None else json.dumps(document.note),
-        "hold": hold.text() if hold else None,
-        "initiator": storable(hold.initiator) if hold else None,
-    }
+_KEPT: Mapping[str, Callable[[Document], Any]] = {
+    "roles": lambda document: json.dumps(document.roles),
+    "state": lambda document: document.state.value,
+    "key": lambda document: storable(document.key),
+    "request": lambda document: _request_text(document.request),
+    "body": lambda document: document.request.body,
+    "reference": lambda document: _reference(document.reference),
+    "answer": lambda document: document.answer and _answer_text(document.answer),
+    "answer_body": lambda document: document.answer and document.answer.body,
+    "note": lambda document: None if document.note is None else json.dumps(document.note),
+    "hold": lambda document: document.hold and document.hold.text(),
+    "initiator": lambda document: document.hold and storable(document.hold.initiator),
+}
+"""Columns that are not just the field of their name. JSON is ASCII, so that it holds whatever text people and systems come up
+with."""
+
+
+def to_row(document: Document, columns: Iterable[str] = tuple(_D.c.keys())) -> dict[str, Any]:
+    """The row of a document, or these columns of it."""
+    return {name: _KEPT[name](document) if name in _KEPT else getattr(document, name) for name in columns}
+
+
+def _request_text(request: Request) -> str:
+    parts = {name: getattr(request, name) for name in ("method", "path", "query", "content_type")}
+    return json.dumps({**parts, "params": dict(request.params)})
+
+
+def _answer_text(answer: Answer) -> str:
+    return json.dumps({"status": answer.status, "headers": answer.headers})
 
 
 _REFERENCE_LENGTH = 200
@@ -329,9 +322,8 @@ def apply(
     """
     taken = step(document.state, event)
     moved = _moved(document, event, taken, tx.now, changes)
-    row = to_row(moved)
     columns = _columns(event, changes)
-    tx.write(_update(columns), {"document": document.id, **{name: row[name] for name in columns}})
+    tx.write(_update(columns), {"document": document.id, **to_row(moved, columns)})
     _step(tx, document, moved, event, taken, actor=actor, terms=terms, details=details, after=after)
     return moved
 
