@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from gateway.approvals.compare import person_key
 from gateway.approvals.facts import manifest_hash, payload_hash
@@ -110,11 +110,18 @@ def question(hold: Hold, revision: int, received_at: float) -> Question:
     )
 
 
+_V, _D = tables.votes, tables.delegations
+_CASTS = (
+    select(_V)
+    .where(_V.c.document.in_(bindparam("documents", expanding=True)), _V.c.decision.in_(("approve", "reject")))
+    .order_by(_V.c.id)
+)
+_DELEGATIONS = select(_D).where(_D.c.tenant == bindparam("tenant"), _D.c.ends_at > bindparam("since")).order_by(_D.c.id)
+
+
 def _casts(connection: Connection, documents: Sequence[str]) -> Mapping[str, list[Cast]]:
-    v = tables.votes
-    query = select(v).where(v.c.document.in_(documents), v.c.decision.in_(("approve", "reject"))).order_by(v.c.id)
     found: dict[str, list[Cast]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_CASTS, {"documents": documents}):
         vote = Vote(row.person, row.decision, row.revision, row.payload_hash, row.at, row.delegator)
         found.setdefault(row.document, []).append(Cast(vote, tuple(json.loads(row.roles)), row.method, row.reason))
     return found
@@ -122,10 +129,8 @@ def _casts(connection: Connection, documents: Sequence[str]) -> Mapping[str, lis
 
 def delegations_of(connection: Connection, tenant: str, since: float) -> tuple[Delegation, ...]:
     """Every delegation of a tenant that was in force at some time since; one that was revoked ended then."""
-    d = tables.delegations
-    query = select(d).where(d.c.tenant == tenant, d.c.ends_at > since).order_by(d.c.id)
     found = []
-    for row in connection.execute(query):
+    for row in connection.execute(_DELEGATIONS, {"tenant": tenant, "since": since}):
         end = row.ends_at if row.revoked_at is None else min(row.ends_at, row.revoked_at)
         if end > row.starts_at:
             found.append(Delegation(row.delegator, row.delegate, row.starts_at, end))
