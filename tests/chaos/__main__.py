@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ PROMISES = ("lost", "double_booked", "illegal_states", "blind_resends")
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = time.monotonic()
     say(f"seed {options.seed}")
     report: dict[str, int | float] = dict.fromkeys(

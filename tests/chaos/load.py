@@ -191,6 +191,9 @@ class Load:
         if page.status_code == 303:
             await browser.post(f"{base}/sign-in/demo", data={"person": person, "next": "/inbox"})
             return False
+        if "/sign-in/again" in page.text:
+            await self._confirm(browser, base, person)
+            return False
         form = _form(page.text, f"/documents/{document}/{decision}")
         if page.status_code != 200 or form is None:
             self.told.statuses[f"console: page {page.status_code}, nothing to {decision}"] += 1
@@ -203,6 +206,11 @@ class Load:
             self.told.votes.append((document, person, decision))
             return True
         return False
+
+    async def _confirm(self, browser: httpx.AsyncClient, base: str, person: str) -> None:
+        """Who approves proves every few minutes to be there."""
+        page = await browser.get(f"{base}/sign-in/again")
+        await browser.post(f"{base}/sign-in/demo", data={**(_form(page.text, "/sign-in/demo") or {}), "person": person})
 
 
 def _in_flight(answer: httpx.Response) -> bool:

@@ -78,6 +78,7 @@ class History:
     async def revise(self, who: str, amount: str) -> None:
         if (await self.world.state(self.document)) is State.HELD:
             await self.world.revise(self.document, payment(amount), who)
+            self.tampered = False  # Another body was handed in, and is what people are asked about now.
 
     async def roles(self, holders: frozenset[str]) -> None:
         self.holders = holders
