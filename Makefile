@@ -14,7 +14,7 @@ demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
 
 test: $(DEV) check
-	sh tools/services.sh redis-server postgresql curl strace
+	sh tools/services.sh redis-server postgresql curl strace chromium npm
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='gateway/protocols/*,gateway/mapping/*,gateway/policy/*' --fail-under=95
 
