@@ -64,6 +64,7 @@ class Writing:
     :param target: what it is sent to, ``finance:CreatePayment``: people who approve sign it.
     :param not_booked: 5xx answers that mean it was certainly not booked.
     :param reference: where the answer holds the ERP's number.
+    :param status: of success, where a probe gives the answer that was lost.
     :param operation_id: a field of the body that is given the document's id.
     :param key: a field of the body that says which requests are the same.
     :param rule: what has to be approved; ``None`` lets everything pass.
@@ -82,6 +83,7 @@ class Writing:
     operation_id: Path | None = None
     key: Path | None = None
     rule: Rule | None = None
+    status: int = 201
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +263,7 @@ async def ask(writing: Writing, probe: Probe, document: Document, value: object,
     if reply.status >= 300 or not agrees(value, found):
         return None
     found = found[0] if isinstance(found, list) and not isinstance(value, list) else found
-    status = 201 if document.request.method == "POST" else 200
-    answer = Answer(status, (("content-type", "application/json"),), json_http.dumps(found))
+    answer = Answer(writing.status, (("content-type", "application/json"),), json_http.dumps(found))
     return Outcome(Event.DELIVER, answer, reference_in(found, b"", writing.reference), {"code": "found_by_probe"})
 
 

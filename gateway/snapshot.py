@@ -347,6 +347,7 @@ class Compiler:
             operation_id=split(config.operation_id) if config.operation_id else None,
             key=split(config.key) if config.key else None,
             rule=approvals.rules.get(entry.id),
+            status=config.success,
         )
 
     def _initiator(self) -> Initiator:
