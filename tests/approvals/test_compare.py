@@ -30,7 +30,7 @@ def test_different_accounts_stay_different() -> None:
 
 
 def test_nothing_visible_is_no_account_and_no_person() -> None:
-    for text in ("", " \t\u3000", "\u200b\u2060", "\x1f"):
+    for text in ("", " \t\u3000", "\u200b\u2060", "\x1f", "\u3164\u2800"):
         assert account_key(text) == ""
         assert person_key(text) == ""
 
@@ -48,7 +48,11 @@ def test_a_key_is_its_own_key(text: str) -> None:
         assert key(key(text)) == key(text)
 
 
-@given(st.text(), st.sampled_from([" ", "\u3000", "\u200b", "\u00ad", "\n", "\x00"]), st.integers(0, 20))
+UNSEEN = [" ", "\u3000", "\u200b", "\u00ad", "\n", "\x00", "\u034f", "\u115f", "\u17b4", "\u180b", "\u2065", "\u2800", "\u3164"]
+UNSEEN += ["\ufe0f", "\uffa0", "\ufff0", "\U0001bca0", "\U0001d173", "\U000e0031", "\U000e0100"]
+
+
+@given(st.text(), st.sampled_from(UNSEEN), st.integers(0, 20))
 def test_an_account_cannot_hide_behind_what_nobody_sees(text: str, unseen: str, position: int) -> None:
     assert account_key(text[:position] + unseen + text[position:]) == account_key(text)
 

@@ -53,7 +53,9 @@ def test_every_template_compiles_and_escapes() -> None:
             environment.get_template(name)
 
 
-@pytest.mark.parametrize("name", ["A\u202egnp.exe", "A\u200bB", "A\u2066B\u2069", "A\x00B", "A\ufeffB"])
+@pytest.mark.parametrize(
+    "name", ["A\u202egnp.exe", "A\u200bB", "A\u2066B\u2069", "A\x00B", "A\ufeffB", "A\u3164B", "A\u00adB", "A\u034fB"]
+)
 async def test_letters_that_hide_or_turn_others_are_shown(console: World, name: str) -> None:
     document = await console.payment(payee={"name": name, "account": "99887766"})
     browser = await console.signed_in("approver-a")
