@@ -157,10 +157,13 @@ def _model(folder: Path, name: str) -> str:
 
 
 def _approvals(folder: Path, name: str) -> Approvals:
-    """The approval rules; a deployment without the file has none."""
+    """The approval rules. A file that is not there, as while somebody copies a new one, must not let every payment pass."""
     shown = f"{name}/approvals.yaml"
     path = folder / shown
-    return read_approvals(read_source(path, name=shown)) if path.exists() else Approvals(Source(shown, {}, {}, {}), {})
+    if not path.exists():
+        remedy = "put the file there; where nothing waits for people it says 'approvals: {}'"
+        raise ConfigError([Finding(shown, 0, "is not there", remedy)])
+    return read_approvals(read_source(path, name=shown))
 
 
 def _read(path: Path, shown: str) -> bytes:

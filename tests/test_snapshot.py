@@ -36,6 +36,16 @@ def test_every_route_identifies_and_authorises_before_anything_else(tmp_path: Pa
         assert phases[:3] == [Phase.OBSERVE, Phase.IDENTIFY, Phase.ACCESS]
 
 
+def test_no_approval_rules_must_be_said(tmp_path: Path) -> None:
+    path, approvals = copy_deployment(tmp_path), tmp_path / "policies/approvals.yaml"
+    approvals.unlink()
+    with pytest.raises(ConfigError) as wrong:
+        read_deployment(path)
+    assert "policies/approvals.yaml: is not there" in str(wrong.value)
+    approvals.write_text("approvals: {}\n")
+    assert not read_deployment(path).approvals.rules
+
+
 def test_only_a_public_route_lets_strangers_in(tmp_path: Path) -> None:
     path = copy_deployment(tmp_path)
     route = tmp_path / "routes/stock.yaml"
