@@ -374,7 +374,7 @@ def _step(
     details: Mapping[str, Any] | None = None,
     after: float | None = None,
 ) -> None:
-    facts = {"from": document.state.value, "to": taken.to.value, "revision": moved.revision, **(details or {})}
+    facts = {**(details or {}), "from": document.state.value, "to": taken.to.value, "revision": moved.revision}
     tx.audit(f"document.{event.value}", actor, document=document.id, **facts)
     tx.touched.add(document.id)
     if Effect.CLEAR in taken.effects:

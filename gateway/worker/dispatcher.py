@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 Handle = Callable[[Work], Awaitable[None]]
 
-LEASE = 60.0
-"""Seconds a claim lasts; longer than any handler may take."""
+LEASE = 30.0
+"""Seconds a claim lasts: longer than a message or a callback may take, and how long a release waits whose worker died."""
 AT_ONCE = 64
 POLL = 0.5
 """Seconds between looks at what other processes left to do, and at what became due."""
