@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Row, Update, bindparam, select
 
 from gateway.documents import tables
+from gateway.documents.history import request_digest
 from gateway.documents.states import Effect, Event, State, Step, step
 from gateway.documents.transaction import MESSAGES as MESSAGES
 from gateway.documents.transaction import Json as Json
@@ -292,10 +293,12 @@ def receive(
     transaction. Raises ``IllegalStep``."""
     taken = step(document.state, event)
     moved = _moved(document, event, taken, tx.now, {})
-    tx.write(_INSERT, to_row(moved))
+    row = to_row(moved)
+    tx.write(_INSERT, row)
     write_payees(tx, document, payees)
     facts: dict[str, Any] = {"operation": document.operation, "version": document.version, "tenant": document.tenant}
-    facts |= {"fingerprint": document.fingerprint, "delivery": document.delivery, **(details or {})}
+    facts |= {"fingerprint": document.fingerprint, "request": request_digest(row["request"], row["body"])}
+    facts |= {"delivery": document.delivery, **(details or {})}
     tx.audit("document.received", document.satellite, document=document.id, **facts)
     _step(tx, document, moved, event, taken, actor=GATEWAY, terms=terms)
     return moved
@@ -323,7 +326,10 @@ def apply(
     taken = step(document.state, event)
     moved = _moved(document, event, taken, tx.now, changes)
     columns = _columns(event, changes)
-    tx.write(_update(columns), {"document": document.id, **to_row(moved, columns)})
+    row = to_row(moved, columns)
+    tx.write(_update(columns), {"document": document.id, **row})
+    if "request" in changes:
+        details = {**(details or {}), "request": request_digest(row["request"], row["body"])}
     _step(tx, document, moved, event, taken, actor=actor, terms=terms, details=details, after=after)
     return moved
 

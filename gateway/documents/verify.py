@@ -5,7 +5,6 @@ Rows are read in pages within one consistent state of the database, so memory do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from gateway.documents import tables
 from gateway.documents.anchors import head_of
 from gateway.documents.audit import Anchor, Head, Sealed
+from gateway.documents.history import History, differences
 from gateway.documents.states import FINAL
 from gateway.documents.verifier import Tampering, Verifier
 
@@ -22,12 +22,7 @@ PAGE = 1000
 
 _A, _D = tables.audit, tables.documents
 _ENTRIES = select(_A).where(_A.c.seq > bindparam("after")).order_by(_A.c.seq).limit(PAGE)
-_DOCUMENTS = (
-    select(_D.c.id, _D.c.state, _D.c.seq, _D.c.revision, _D.c.fingerprint)
-    .where(_D.c.id > bindparam("after"))
-    .order_by(_D.c.id)
-    .limit(PAGE)
-)
+_DOCUMENTS = select(_D.c.id).where(_D.c.id > bindparam("after")).order_by(_D.c.id).limit(PAGE)
 _STEPS = select(_A.c.document, _A.c.entry).where(_A.c.document.in_(bindparam("documents", expanding=True))).order_by(_A.c.seq)
 _GONE = (
     select(_A.c.document)
@@ -74,40 +69,19 @@ def strayed(connection: Connection) -> Iterator[Strayed]:
     """Documents whose row differs from what their entries say."""
     for page in _chunks(_pages(connection, _DOCUMENTS, "id", "")):
         told = _told(connection, [row.id for row in page])
-        for row in page:
-            what = _difference(row, told.get(row.id, {}))
-            if what:
-                yield Strayed(row.id, what)
+        found = differences(connection, told)
+        yield from (Strayed(document, found[document]) for document in sorted(found))
     for page in _chunks(_pages(connection, _GONE, "document", "")):
-        told = _told(connection, [row.document for row in page])
-        for document, facts in told.items():
-            if facts.get("to") not in FINAL:
-                yield Strayed(document, f"was {facts.get('to')} and is gone")
+        for document, history in _told(connection, [row.document for row in page]).items():
+            if history.facts.get("to") not in FINAL:
+                yield Strayed(document, f"was {history.facts.get('to')} and is gone")
 
 
-def _difference(row: Row[Any], told: dict[str, Any]) -> str:
-    if not told:
-        return "has no audit entry"
-    for name, kept in (("state", told.get("to")), ("seq", told["steps"]), ("revision", told.get("revision"))):
-        if getattr(row, name) != kept:
-            return f"its {name} is {getattr(row, name)}, by its last audit entry {kept}"
-    if told.get("fingerprint", row.fingerprint) != row.fingerprint:
-        return "its fingerprint is not the one that was received"
-    return ""
-
-
-def _told(connection: Connection, documents: list[str]) -> dict[str, dict[str, Any]]:
-    """By document: what its entries' details say, later ones last, and how many steps they tell of."""
-    found: dict[str, dict[str, Any]] = {}
+def _told(connection: Connection, documents: list[str]) -> dict[str, History]:
+    """By document: what its entries say."""
+    found = {document: History() for document in documents}
     for row in connection.execute(_STEPS, {"documents": documents}):
-        facts = found.setdefault(row.document, {"steps": 0})
-        try:
-            details = json.loads(row.entry).get("details", {})
-        except (ValueError, AttributeError):
-            continue  # the chain's own verification names it
-        if "to" in details or "fingerprint" in details:
-            facts |= {name: details[name] for name in ("to", "revision", "fingerprint") if name in details}
-            facts["steps"] += "to" in details
+        found[row.document].hear(row.entry)
     return found
 
 

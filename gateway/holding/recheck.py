@@ -26,6 +26,7 @@ from gateway.policy.index import PolicyIndex
 from gateway.policy.roles import Roles
 
 OBJECTIONS: Mapping[str, str] = {
+    "not_on_record": msgid("What is kept is not what the audit chain says."),
     "body_changed": msgid("What is kept is not what people agreed to."),
     "rule_gone": msgid("There is no approval rule for this any more."),
     "rule_unreadable": msgid("The approval rule cannot read this document any more."),

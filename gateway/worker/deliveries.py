@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import structlog
 
+from gateway.documents.history import off_record
 from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.records import GATEWAY, Document, Terms, Work, apply, find, finish
 from gateway.documents.states import Event, State
 from gateway.errors import Problem
 from gateway.exchange import Exchange, Outgoing
-from gateway.holding import Recheck
+from gateway.holding import Objection, Recheck
 from gateway.ports import Clock
 from gateway.sending import MOST_TOLD, Writing, addressed, ask, exchange_of, settle, settled, transmit
 
@@ -87,7 +88,7 @@ class Deliveries:
         document = find(tx.connection, seen.id)
         if not finish(tx, work) or document is None or document.seq != seen.seq:
             return None
-        objection = self._recheck(tx.connection, document, writing, value, tx.now)
+        objection = _tampered(tx, document) or self._recheck(tx.connection, document, writing, value, tx.now)
         if objection is not None:
             objection.take(tx, document, writing.terms)
             return None
@@ -157,6 +158,15 @@ class Deliveries:
 
     async def _forget(self, work: Work) -> None:
         await self._ledger.write(lambda tx: finish(tx, work))
+
+
+def _tampered(tx: Transaction, document: Document) -> Objection | None:
+    """A vote, a body or a state that somebody wrote to the database sends nothing."""
+    what = off_record(tx, document.id)
+    if not what:
+        return None
+    log.error("document.tampered", document=document.id, operation=document.operation, what=what)
+    return Objection(Event.DISTRUST, "not_on_record")
 
 
 def _asked(document: Document) -> int:

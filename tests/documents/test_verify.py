@@ -14,6 +14,9 @@ from gateway.documents.states import Event
 from gateway.documents.verify import Verdict, verify
 from tests.documents.support import KEY, TERMS, chain, note, record
 
+VOTE = """INSERT INTO votes (document, revision, person, decision, payload_hash, at, method, roles)
+    VALUES (:id, 1, 'approver-b', 'approve', 'h', 1800000000.5, 'oidc', '[]')"""
+
 
 async def tamper(ledger: Ledger, statement: str, **values: object) -> None:
     await ledger.write(lambda tx: tx.connection.execute(text(statement), values).close())
@@ -79,6 +82,13 @@ async def test_a_cut_end_with_its_head_is_found_by_the_anchor(filled: Ledger) ->
         ("UPDATE documents SET seq = 9 WHERE id = :id", "its seq is 9, by its last audit entry 1"),
         ("UPDATE documents SET revision = 2 WHERE id = :id", "its revision is 2, by its last audit entry 1"),
         ("UPDATE documents SET fingerprint = 'x' WHERE id = :id", "its fingerprint is not the one that was received"),
+        ("UPDATE documents SET operation = 'stock.get' WHERE id = :id", "its operation is not the one that was received"),
+        ("UPDATE documents SET body = body || 'x' WHERE id = :id", "its request is not the one that was received"),
+        (
+            "UPDATE documents SET request = replace(request, 'POST', 'PUT') WHERE id = :id",
+            "its request is not the one that was received",
+        ),
+        (VOTE, "the decision of approver-b on its revision 1 has no audit entry"),
         ("UPDATE audit SET document = NULL WHERE document = :id", "has no audit entry"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.documents import tables
-from gateway.documents.records import Document, Terms, Work, apply, claim, find
+from gateway.documents.records import Document, Terms, Todo, Work, apply, claim, find, put
 from gateway.documents.states import Event, State
 from gateway.errors import FaultServer, Refused, RefusedMissing, Unreachable, UpstreamTimeout
 from gateway.exchange import Reply
@@ -194,7 +194,33 @@ async def test_a_body_changed_in_the_ledger_is_not_sent(world: World) -> None:
     await world.ledger.write(lambda tx: tx.write(d.update().where(d.c.id == one.id).values(body=other)))
     await deliveries(world, writing).send(await due(world, "send"))
     document = await world.only()
-    assert (document.state, document.note, world.erp.sent) == (State.MANUAL, {"code": "body_changed"}, [])
+    assert (document.state, document.note, world.erp.sent) == (State.MANUAL, {"code": "not_on_record"}, [])
+
+
+async def test_votes_written_to_the_database_send_nothing(world: World) -> None:
+    writing = queued(world, ruled=True)
+    await world.post(payment("500000.01"), writing=writing)
+    one = await world.only()
+    assert one.hold is not None
+    row = {"document": one.id, "revision": 1, "decision": "approve", "payload_hash": one.hold.payload_hash, "method": "oidc"}
+    votes = [{**row, "person": person, "at": world.clock.time, "roles": "[]"} for person in ("approver-a", "approver-b")]
+    await world.ledger.write(lambda tx: tx.write(tables.votes.insert(), votes))
+    await step(world, one, Event.APPROVE)
+    await deliveries(world, writing).send(await due(world, "send"))
+    document = await world.only()
+    assert (document.state, document.note, world.erp.sent) == (State.MANUAL, {"code": "not_on_record"}, [])
+
+
+async def test_a_state_written_to_the_database_sends_nothing(world: World) -> None:
+    writing = queued(world, ruled=True)
+    await world.post(payment("500000.01"), writing=writing)
+    one, d = await world.only(), tables.documents
+    forged = d.update().where(d.c.id == one.id).values(state="queued", hold=None)
+    await world.ledger.write(lambda tx: tx.write(forged))
+    await world.ledger.write(lambda tx: put(tx, [Todo("send", tx.now, one.id)]))
+    await deliveries(world, writing).send(await due(world, "send"))
+    document = await world.only()
+    assert (document.state, document.note, world.erp.sent) == (State.MANUAL, {"code": "not_on_record"}, [])
 
 
 async def test_the_gateways_own_field_is_no_change_of_what_people_signed(world: World) -> None:
