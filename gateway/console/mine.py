@@ -13,7 +13,10 @@ from gateway.console.keys import Keys, usable
 from gateway.console.sessions import Session
 from gateway.console.web import Web, field
 from gateway.desk import Desk
-from gateway.errors import BadRequest, Problem
+from gateway.errors import BadRequest, NotFound, Problem
+
+MOST_NUMBER = 2**63 - 1
+"""What the ledger's column takes."""
 
 NO_TIME = msgid("Write date and time as 2026-01-31T18:00.")
 
@@ -46,7 +49,10 @@ class Delegations:
 
     async def end(self, request: Request, session: Session) -> Response:
         await self._web.form(request, session)
-        await self._desk.revoke_delegation(session.person, request.path_params["number"])
+        number = request.path_params["number"]
+        if number > MOST_NUMBER:
+            raise NotFound
+        await self._desk.revoke_delegation(session.person, number)
         return self._web.go("/delegations", notice="revoked")
 
     async def _page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import pytest
@@ -60,3 +61,12 @@ async def test_a_date_is_a_date(console: World, start: str) -> None:
 
 async def test_who_may_not_delegate_is_offered_no_form(console: World) -> None:
     assert 'action="/delegations"' not in (await (await console.signed_in("clerk-1")).get("/delegations")).text
+
+
+@pytest.mark.parametrize("number", [0, 2**63 - 1, 2**63, 10**23])
+async def test_a_delegation_nobody_made_cannot_be_ended(console: World, number: int) -> None:
+    browser = await console.signed_in("approver-a")
+    await browser.get("/delegations")
+    (csrf,) = set(re.findall(r'name="csrf" value="([^"]+)"', browser.page))
+    answer = await browser.post(f"/delegations/{number}/end", csrf=csrf)
+    assert answer.status_code in (404, 422)
