@@ -35,7 +35,7 @@ def test_reads_each_kind_of_row_with_its_line() -> None:
 
 def test_reads_the_example() -> None:
     file = read_policy("policy.csv", EXAMPLE.read_bytes())
-    assert len(file.grants) == 14
+    assert len(file.grants) == 17
     assert len(file.sha256) == 64
 
 
