@@ -19,6 +19,7 @@ from gateway.protocols.soap.model import (
     ANY_TYPE,
     XSD,
     XSI,
+    ArrayType,
     ComplexType,
     Contract,
     Element,
@@ -57,7 +58,9 @@ class Checker:
             if value.keys() == {"$value"}:
                 value = value["$value"]
         body = self._message.body
-        if self._message.keyed or not body:
+        if self._message.encoded and value is None:
+            yield FieldError("", "must be an object, not null")
+        elif self._message.keyed or not body:
             yield from self._keyed({local(element.name): element for element in body}, value, "", required=True)
         else:
             yield from self._element(body[0], value, "", 0)
@@ -90,13 +93,17 @@ class Checker:
             yield from self._any_type(value, at, depth)
         else:
             type = self._contract.types[element.type]
-            if isinstance(type, SimpleType):
+            if isinstance(type, ArrayType):
+                yield from self._soap_array(type, value, at, depth)
+            elif isinstance(type, SimpleType):
                 yield from _text(type, value, at, element.fixed)
             else:
                 yield from self._typed(element, type, value, at, depth)
 
     def _null(self, element: Element, at: str) -> Iterator[FieldError]:
         type = self._contract.types[element.type]
+        if self._message.encoded:
+            return
         if not element.nillable:
             yield FieldError(at, "must not be null; leave the key out if there is no value")
         elif isinstance(type, ComplexType) and any(attribute.required for attribute in type.attributes):
@@ -107,7 +114,7 @@ class Checker:
         if not isinstance(value, dict):
             yield FieldError(at, f"must be an object, not {lexical.kind(value)}")
             return
-        if element.nillable and "$nil" in value:
+        if element.nillable and "$nil" in value and not self._message.encoded:
             yield from self._nil(type, value, at)
             return
         derived = self._contract.derived.get(type.key, ())
@@ -122,6 +129,17 @@ class Checker:
                 actual = self._contract.types[value["$type"]]
                 type, used = (actual if isinstance(actual, ComplexType) else type), {"$type"}
         yield from self._object(type, value, at, used, depth)
+
+    def _soap_array(self, type: ArrayType, value: Any, at: str, depth: int) -> Iterator[FieldError]:
+        if not self._message.encoded:
+            yield from self._any_type(value, at, depth)
+            return
+        for size_at, items in _rows(value, at, type.rank):
+            if items is None:
+                yield FieldError(size_at, f"must be an array, {type.rank} deep, with rows of equal length")
+                continue
+            for index, item in enumerate(items):
+                yield from self._element(Element("item", type.item), item, f"{size_at}/{index}", depth + 1)
 
     def _nil(self, type: ComplexType, value: dict[str, object], at: str) -> Iterator[FieldError]:
         if value["$nil"] is not True:
@@ -265,6 +283,8 @@ class Checker:
     def _any_type(self, value: Any, at: str, depth: int) -> Iterator[FieldError]:
         if isinstance(value, str):
             yield from _text(SimpleType("string"), value, at)
+        elif isinstance(value, list) and self._message.encoded:
+            yield from self._soap_array(ArrayType("", ANY_TYPE), value, at, depth)
         elif isinstance(value, dict) and value.keys() == {"$xml"}:
             try:
                 fragment(value["$xml"])
@@ -302,6 +322,21 @@ def _text(type: SimpleType, value: object, at: str, fixed: str | None = None) ->
         lexical.writer(type)(value)
     except ValueError as error:
         yield FieldError(at, str(error))
+
+
+def _rows(value: Any, at: str, rank: int) -> Iterator[tuple[str, list[Any] | None]]:
+    """The innermost lists of a nested one, each with its pointer; None for one that is missing or of another length."""
+    level: list[tuple[str, Any]] = [(at, value)]
+    for depth in range(rank):
+        if len({len(items) if isinstance(items, list) else -1 for _, items in level}) > 1:
+            yield at, None
+            return
+        if any(not isinstance(items, list) for _, items in level):
+            yield at, None
+            return
+        if depth < rank - 1:
+            level = [(f"{here}/{n}", item) for here, items in level for n, item in enumerate(items)]
+    yield from level
 
 
 def _array(value: Any, at: str, low: int, high: int | None) -> Iterator[FieldError]:

@@ -6,20 +6,25 @@ answer is scanned, any other read from the fast tree; the rare one that needs na
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from gateway.errors import BadAnswer, FieldError, Unprocessable
 from gateway.protocols.soap import answers
 from gateway.protocols.soap.checker import Checker
+from gateway.protocols.soap.encoded_reader import EncodedReader
+from gateway.protocols.soap.encoded_writer import EncodedWriter
 from gateway.protocols.soap.faults import FaultReader
-from gateway.protocols.soap.model import Contract, Message, Operation, local
-from gateway.protocols.soap.reader import NamespacesNeeded, ReaderCompiler
+from gateway.protocols.soap.model import Contract, Element, Message, Operation, local
+from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler
 from gateway.protocols.soap.scanner import MISS, Scanner
-from gateway.protocols.soap.writer import WriterCompiler
+from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 
 ENVELOPES: Final = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
 Headers = list[tuple[bytes, bytes]]
+_BODY: Final = "<soapenv:Body>"
+_END: Final = "</soapenv:Body></soapenv:Envelope>"
 
 
 def compile_operation(contract: Contract, operation: Operation) -> Codec:
@@ -38,12 +43,16 @@ class Codec:
         self.operation = operation
         self.content_type, self.headers = _transport(operation)
         self._space = ENVELOPES[operation.version]
-        self._encode = _encoder(contract, operation.input, self._space)
         self._check = Checker(contract, operation.input)
+        if operation.input.encoded:
+            self._encode = _encoded_encoder(contract, operation, self._check, self._space)
+        else:
+            self._encode = _encoder(contract, operation.input, self._space)
         self._scanner = Scanner(contract, operation.output, self._space)
+        self._encoded = EncodedReader(contract) if operation.output is not None and operation.output.encoded else None
         reader = ReaderCompiler(contract)
-        self._body = _BodyReader(reader, operation.output, self._space)
-        self._fault = FaultReader(reader, operation.faults)
+        self._body = _BodyReader(reader, operation.output, self._encoded)
+        self._fault = FaultReader(_fault_readers(reader, self._encoded, operation))
 
     def encode(self, value: object) -> bytes:
         """The request envelope, UTF-8. Raises ``Unprocessable`` with every error and its JSON pointer."""
@@ -60,6 +69,8 @@ class Codec:
         """
         if not envelope.strip() and self.operation.output is None:
             return None
+        if self._encoded is not None:
+            return self._decode(answers.tree_with_namespaces(envelope))
         value = self._scanner.read(envelope)
         if value is not MISS:
             return value
@@ -109,10 +120,7 @@ def _encoder(contract: Contract, message: Message, space: str) -> Callable[[Any]
     compiler = WriterCompiler(contract)
     writers = compiler.compile((*message.body, *message.headers))
     body, headers = writers[: len(message.body)], writers[len(message.body) :]
-    start = (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<soapenv:Envelope xmlns:soapenv="{space}"{compiler.prefixes.declarations()}>'
-    )
-    middle, end = "<soapenv:Body>", "</soapenv:Body></soapenv:Envelope>"
+    start = _start(space, compiler.prefixes)
     names = [local(element.name) for element in message.body]
     header_writers = {local(element.name): write for element, write in zip(message.headers, headers, strict=True)}
 
@@ -128,45 +136,88 @@ def _encoder(contract: Contract, message: Message, space: str) -> Callable[[Any]
         return ""
 
     def encode(value: Any) -> bytes:
-        return f"{start}{middle}{content(value)}{end}".encode()
+        return f"{start}{_BODY}{content(value)}{_END}".encode()
 
     def encode_with_headers(value: Any) -> bytes:
         if value.__class__ is not dict or "$headers" not in value:
             return encode(value)
-        given = value["$headers"]
-        rest = {key: item for key, item in value.items() if key != "$headers"}
-        if rest.keys() == {"$value"}:
-            rest = rest["$value"]
-        text = "".join([header_writers[key](given[key]) for key in given])
-        return f"{start}<soapenv:Header>{text}</soapenv:Header>{middle}{content(rest)}{end}".encode()
+        header, rest = _headers(value, header_writers)
+        return f"{start}{header}{_BODY}{content(rest)}{_END}".encode()
 
     return encode_with_headers if header_writers else encode
+
+
+def _start(space: str, prefixes: Prefixes) -> str:
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<soapenv:Envelope xmlns:soapenv="{space}"{prefixes.declarations()}>'
+
+
+def _headers(value: dict[str, Any], writers: Mapping[str, Callable[[Any], str]]) -> tuple[str, Any]:
+    """The header element of a value that has headers, and the value without them."""
+    given = value["$headers"]
+    rest = {key: item for key, item in value.items() if key != "$headers"}
+    text = "".join([writers[key](given[key]) for key in given])
+    return f"<soapenv:Header>{text}</soapenv:Header>", rest["$value"] if rest.keys() == {"$value"} else rest
+
+
+def _encoded_encoder(contract: Contract, operation: Operation, check: Checker, space: str) -> Callable[[Any], bytes]:
+    """The function that renders the envelope of a SOAP-encoded call, once the value has been checked."""
+    message = operation.input
+    writer = EncodedWriter(contract, operation.version)
+    body = writer.wrapper(message.body[0], "soapenv")
+    headers = {local(element.name): writer.element(element) for element in message.headers}
+    start = _start(space, writer.prefixes)
+
+    def encode(value: Any) -> bytes:
+        if check(value):
+            raise ValueError
+        header, rest = _headers(value, headers) if "$headers" in value else ("", value)
+        return f"{start}{header}{_BODY}{body(rest)}{_END}".encode()
+
+    return encode
+
+
+def _fault_readers(reader: ReaderCompiler, encoded: EncodedReader | None, operation: Operation) -> dict[str, ElementReader]:
+    if encoded is None:
+        return dict(zip(operation.faults, reader.compile(operation.faults.values()), strict=True))
+    return {name: partial(_encoded_element, encoded, element) for name, element in operation.faults.items()}
+
+
+def _encoded_element(encoded: EncodedReader, element: Element, node: Any, depth: int) -> object:
+    del depth
+    return encoded.element(element, node)
 
 
 class _BodyReader:
     """Reads the body, and declared headers, of the answer that was asked for."""
 
-    def __init__(self, compiler: ReaderCompiler, message: Message | None, space: str) -> None:
+    def __init__(self, compiler: ReaderCompiler, message: Message | None, encoded: EncodedReader | None) -> None:
         self._message = message or Message()
+        self._encoded = encoded
         self._elements = [element.name for element in self._message.body]
-        readers = compiler.compile((*self._message.body, *self._message.headers))
-        self._readers = readers[: len(self._elements)]
-        self._headers = {
-            element.name: (local(element.name), read)
-            for element, read in zip(self._message.headers, readers[len(self._elements) :], strict=True)
-        }
+        headers = self._message.headers
+        if encoded is not None:
+            self._readers: list[ElementReader] = []
+            header_readers: list[ElementReader] = [partial(_encoded_element, encoded, element) for element in headers]
+        else:
+            readers = compiler.compile((*self._message.body, *headers))
+            self._readers, header_readers = readers[: len(self._elements)], readers[len(self._elements) :]
+        self._headers = {e.name: (local(e.name), read) for e, read in zip(headers, header_readers, strict=True)}
 
     def read(self, header: Any, body: Any) -> object:
+        value = self._encoded.body(self._message, body) if self._encoded is not None else self._literal(body)
+        headers = self._header_values(header) if self._headers and header is not None else {}
+        if not headers:
+            return value
+        return {**value, "$headers": headers} if isinstance(value, dict) else {"$value": value, "$headers": headers}
+
+    def _literal(self, body: Any) -> object:
         if [child.tag for child in body] != self._elements:
             raise ValueError("the body holds another element than the contract names")
         values = [read(child, 0) for read, child in zip(self._readers, body, strict=True)]
         value: object = values[0] if len(values) == 1 else {}
         if self._message.keyed:
             value = {local(name): item for name, item in zip(self._elements, values, strict=True)}
-        headers = self._header_values(header) if self._headers and header is not None else {}
-        if not headers:
-            return value
-        return {**value, "$headers": headers} if isinstance(value, dict) else {"$value": value, "$headers": headers}
+        return value
 
     def _header_values(self, header: Any) -> dict[str, object]:
         found = {}

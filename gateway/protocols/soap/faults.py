@@ -7,12 +7,12 @@ blames the request (``Client``, ``Sender``) or the ERP. Undeclared detail and te
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
-from gateway.protocols.soap.model import XML, Element, local, namespace
-from gateway.protocols.soap.reader import NamespacesNeeded, ReaderCompiler
+from gateway.protocols.soap.model import XML, local, namespace
+from gateway.protocols.soap.reader import NamespacesNeeded
 
 _ENV_12: Final = "http://www.w3.org/2003/05/soap-envelope"
 _CLIENT: Final = frozenset({"Client", "Sender"})
@@ -24,10 +24,10 @@ _QNAME = re.compile(r"[\w.:-]{1,100}").fullmatch
 
 
 class FaultReader:
-    """Reads the faults of one operation; ``faults`` are the declared detail elements by Clark name."""
+    """Reads the faults of one operation; ``readers`` are those of the declared detail elements, by Clark name."""
 
-    def __init__(self, compiler: ReaderCompiler, faults: Mapping[str, Element]) -> None:
-        self._readers = dict(zip(faults, compiler.compile(faults.values()), strict=True))
+    def __init__(self, readers: Mapping[str, Callable[[Any, int], object]]) -> None:
+        self._readers = readers
 
     def problem(self, fault: Any) -> UpstreamProblem:
         """The problem a Fault element stands for, to be raised."""
@@ -46,7 +46,7 @@ class FaultReader:
     def _declared(self, detail: Any) -> dict[str, object] | None:
         """The first declared element of the detail, as a one-key object."""
         for child in () if detail is None else detail:
-            read = self._readers.get(child.tag)
+            read = self._readers.get(child.tag) or self._readers.get(local(child.tag))
             if read is None:
                 continue
             try:

@@ -20,6 +20,7 @@ from typing import Literal
 from gateway.protocols.soap.lexical import QUALIFIED
 from gateway.protocols.soap.model import (
     ANY_TYPE,
+    ArrayType,
     Attribute,
     ComplexType,
     Element,
@@ -297,6 +298,8 @@ def reachable(keys: Iterable[str], types: Mapping[str, Type], derived: Mapping[s
         if isinstance(type, ComplexType):
             pending += derived.get(key, ())
             pending += [use.element.type for use in _uses(type.content)]
+        elif isinstance(type, ArrayType):
+            pending.append(type.item)
     return list(found)
 
 
@@ -320,15 +323,40 @@ def obstacle(
             return f"a QName stands in a list, a union or simple content of {key}"
         if isinstance(type, ComplexType) and type.abstract and not derived.get(key):
             return f"type {key} is abstract and nothing is derived from it"
-        if isinstance(type, ComplexType) and type.name and type.name.startswith("{http://schemas.xmlsoap.org/soap/encoding/}"):
-            return f"it uses the SOAP encoding type {local(type.name)}"
+    for message in (operation.input, operation.output or Message()):
+        for key in reachable(message_types(message), types, derived):
+            reason = _misplaced(types[key], message.encoded)
+            if reason:
+                return reason
     return ""
+
+
+def _misplaced(type: Type, encoded: bool) -> str:
+    """Why a type cannot stand in a message that is, or is not, encoded."""
+    if isinstance(type, ArrayType):
+        return "" if encoded else f"the SOAP array {local(type.key)} stands in a literal message"
+    if encoded and isinstance(type, ComplexType) and type.key != ANY_TYPE:
+        form = form_of(type)
+        if form.kind == "content" or any(not isinstance(node, Slot) for node in leaves_of(form.root)):
+            return f"type {local(type.key)} has repeated names, groups or any content, which SOAP encoding has no form for"
+    return ""
+
+
+def leaves_of(node: FormNode | None) -> Iterator[FormNode]:
+    """The nodes of a form that are not blocks."""
+    if isinstance(node, Block):
+        for child in node.nodes:
+            yield from leaves_of(child)
+    elif node is not None:
+        yield node
 
 
 def _texts(type: Type) -> Iterator[tuple[SimpleType, bool]]:
     """The simple types a type consists of, and whether each is the content of a complex one."""
     if isinstance(type, SimpleType):
         yield type, False
+        return
+    if isinstance(type, ArrayType):
         return
     if type.simple is not None:
         yield type.simple, True

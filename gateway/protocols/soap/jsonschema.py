@@ -15,6 +15,7 @@ from gateway.protocols.soap import lexical
 from gateway.protocols.soap.form import AnySlot, Block, Form, FormNode, Items, form_of, keys, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
+    ArrayType,
     Attribute,
     ComplexType,
     Contract,
@@ -22,6 +23,7 @@ from gateway.protocols.soap.model import (
     Message,
     Operation,
     SimpleType,
+    Type,
     local,
     namespace,
 )
@@ -32,22 +34,25 @@ Direction = Literal["request", "answer"]
 
 def request_schema(contract: Contract, operation: Operation, *, ref: str = "#/$defs/") -> Schema:
     """The schema of the request value. ``ref`` is the prefix of references; the definitions are under ``$defs``."""
-    return _Describer(contract, "request", ref).message(operation.input)
+    return _Describer(contract, "request", ref, operation.input.encoded).message(operation.input)
 
 
 def answer_schema(contract: Contract, operation: Operation, *, ref: str = "#/$defs/") -> Schema | None:
     """The schema of the answer value, None for a one-way operation."""
-    return _Describer(contract, "answer", ref).message(operation.output) if operation.output else None
+    output = operation.output
+    return _Describer(contract, "answer", ref, output.encoded).message(output) if output else None
 
 
 def fault_schemas(contract: Contract, operation: Operation, *, ref: str = "#/$defs/") -> dict[str, Schema]:
     """For each declared fault, by the key it has in a problem's ``fault.detail``, the schema of its value."""
-    return {local(name): _Describer(contract, "answer", ref).root(element) for name, element in operation.faults.items()}
+    encoded = operation.output is not None and operation.output.encoded
+    return {local(name): _Describer(contract, "answer", ref, encoded).root(e) for name, e in operation.faults.items()}
 
 
 class _Describer:
-    def __init__(self, contract: Contract, direction: Direction, ref: str) -> None:
+    def __init__(self, contract: Contract, direction: Direction, ref: str, encoded: bool) -> None:
         self._contract = contract
+        self._encoded = encoded
         self._answer = direction == "answer"
         self._ref = ref
         self._names: dict[str, str] = {}
@@ -57,10 +62,15 @@ class _Describer:
         if message.keyed or not message.body:
             schema = self._closed({local(e.name): self._element(e) for e in message.body})
         else:
-            schema = self._element(message.body[0])
+            schema = self._part(message.body[0])
         if message.headers:
             schema = self._with_headers(schema, message)
         return self._finished(schema)
+
+    def _part(self, element: Element) -> Schema:
+        """The one thing in the body. The wrapper of an encoded message is no accessor, so it is never nil."""
+        type = self._contract.types[element.type]
+        return self._complex(type) if self._encoded and isinstance(type, ComplexType) else self._element(element)
 
     def root(self, element: Element) -> Schema:
         return self._finished(self._element(element))
@@ -95,13 +105,15 @@ class _Describer:
         type = self._contract.types[element.type]
         if isinstance(type, SimpleType):
             schema = self.simple(type)
-        elif type.key == ANY_TYPE:
+        elif type.key == ANY_TYPE or (isinstance(type, ArrayType) and not self._encoded):
             schema = {"description": 'any value: a string, {"$type": …} or {"$xml": …}'}
+        elif isinstance(type, ArrayType):
+            schema = self._array(type)
         else:
             schema = self._complex(type)
         if element.fixed is not None and isinstance(type, SimpleType) and not self._answer:
             schema = {**schema, "description": f"always {element.fixed}"}
-        if element.nillable and element.type != ANY_TYPE:
+        if (element.nillable or self._encoded) and element.type != ANY_TYPE:
             schema = {"anyOf": [schema, *self._nil(type)]}
         if element.documentation:
             schema = {**schema, "description": element.documentation}
@@ -109,9 +121,15 @@ class _Describer:
             schema = {**schema, "xml": {"name": local(element.name), "namespace": namespace(element.name)}}
         return schema
 
-    def _nil(self, type: SimpleType | ComplexType) -> list[Schema]:
+    def _array(self, type: ArrayType) -> Schema:
+        schema = self._element(Element("item", type.item))
+        for _ in range(type.rank):
+            schema = {"type": "array", "items": schema}
+        return schema
+
+    def _nil(self, type: Type) -> list[Schema]:
         null: Schema = {"type": "null"}
-        if isinstance(type, SimpleType) or not type.attributes:
+        if not isinstance(type, ComplexType) or not type.attributes or self._encoded:
             return [null]
         form = form_of(type)
         properties = {key: self._attribute(attribute) for key, attribute in form.attributes}

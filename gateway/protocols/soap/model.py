@@ -16,6 +16,8 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XML = "http://www.w3.org/XML/1998/namespace"
 ANY_TYPE = f"{{{XSD}}}anyType"
 
+SOAP_ENC = {"1.1": "http://schemas.xmlsoap.org/soap/encoding/", "1.2": "http://www.w3.org/2003/05/soap-encoding"}
+
 Whitespace = Literal["preserve", "replace", "collapse"]
 
 
@@ -138,7 +140,23 @@ class ComplexType:
     documentation: str = ""
 
 
-Type = SimpleType | ComplexType
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """A SOAP-encoded array (SOAP 1.1 section 5.4.2, SOAP 1.2 part 2 section 3).
+
+    :param item: the type of its items, a key into ``Contract.types``.
+    :param rank: how many dimensions it has; one JSON array is nested for each.
+    :param name: the Clark name, None for an anonymous type.
+    """
+
+    key: str
+    item: str
+    rank: int = 1
+    name: str | None = None
+    documentation: str = ""
+
+
+Type = SimpleType | ComplexType | ArrayType
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +166,13 @@ class Message:
     :param body: the body's children. One element for document style, the wrapper for RPC, none for an empty message.
     :param keyed: the JSON value is an object keyed by part name (several parts) instead of the one part's value.
     :param headers: declared header parts.
+    :param encoded: written by the rules of SOAP encoding (SOAP 1.1 section 5), where any accessor may be nil.
     """
 
     body: tuple[Element, ...] = ()
     keyed: bool = False
     headers: tuple[Element, ...] = ()
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

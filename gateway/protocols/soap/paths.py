@@ -12,6 +12,7 @@ from typing import Literal
 from gateway.protocols.soap import lexical
 from gateway.protocols.soap.form import Block, FormNode, Items, Slot, form_of
 from gateway.protocols.soap.model import (
+    ArrayType,
     ComplexType,
     Contract,
     Element,
@@ -124,7 +125,11 @@ def _node_steps(contract: Contract, node: FormNode, key: str, certain: bool) -> 
         inner = certain and node.required and node.kind != "choice"
         return [place for child in node.nodes for place in _node_steps(contract, child, key, inner)]
     if isinstance(node, Slot) and node.key == key:
-        return [_Place(contract.types[node.element.type], node.repeated, certain and node.min > 0, node.element.nillable)]
+        required = certain and node.min > 0
+        type = contract.types[node.element.type]
+        if isinstance(type, ArrayType):
+            return [_Place(contract.types[type.item], True, required, True)] if type.rank == 1 and not node.repeated else []
+        return [_Place(type, node.repeated, required, node.element.nillable)]
     if isinstance(node, Items) and node.key == key:
         uses = tuple(ElementUse(slot.element) for slot in node.slots)
         return [_Place(ComplexType("", content=Group("choice", uses)), True, certain and node.required, False)]

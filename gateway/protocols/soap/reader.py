@@ -19,6 +19,7 @@ from gateway.protocols.soap.model import (
     ANY_TYPE,
     XSD,
     XSI,
+    ArrayType,
     ComplexType,
     Contract,
     Element,
@@ -143,9 +144,9 @@ class ReaderCompiler:
 
     def _value(self, lines: _Lines, element: Element, c: str) -> str:
         """Statements that read node ``c``, and the expression of its value."""
-        if element.type == ANY_TYPE:
-            return f"{self._program.object(self._any_element)}({c}, d)"
         type = self._contract.types[element.type]
+        if element.type == ANY_TYPE or isinstance(type, ArrayType):
+            return f"{self._program.object(self._any_element)}({c}, d)"
         if isinstance(type, SimpleType):
             return self._leaf(lines, type, element.default or element.fixed, c)
         call = self._type_function(element.type)
@@ -481,8 +482,8 @@ def _nil_reader(form: Form) -> Callable[[Any], object]:
     return read
 
 
-def attribute_reader(form: Form) -> Callable[[Any], dict[str, object]]:
-    """Reads the attributes of an element into a new object."""
+def attribute_reader(form: Form, *, ignore: bool = False) -> Callable[[Any], dict[str, object]]:
+    """Reads the attributes of an element into a new object; ``ignore`` those nobody declared."""
     known = [(a.name, key, lexical.reader(a.type), a.required, a.type.builtin in lexical.QUALIFIED) for key, a in form.attributes]
     names = frozenset(a.name for _, a in form.attributes)
     others = form.any_attribute
@@ -499,7 +500,7 @@ def attribute_reader(form: Form) -> Callable[[Any], dict[str, object]]:
                 result[key] = convert(prefixed(node, text) if qualified else text)
             except ValueError as error:
                 raise Misfit(f"element {shown(node)}: the attribute {local(name)} {error}") from error
-        if len(node.keys()) != len(result):
+        if len(node.keys()) != len(result) and not ignore:
             if others is None:
                 check_attributes(node, names)
             else:

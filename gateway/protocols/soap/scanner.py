@@ -16,7 +16,17 @@ from xml.etree import ElementTree
 
 from gateway.protocols.soap import leaves, lexical
 from gateway.protocols.soap.form import Block, Form, FormNode, Slot, form_of
-from gateway.protocols.soap.model import ANY_TYPE, ComplexType, Contract, Element, Message, SimpleType, local, namespace
+from gateway.protocols.soap.model import (
+    ANY_TYPE,
+    ArrayType,
+    ComplexType,
+    Contract,
+    Element,
+    Message,
+    SimpleType,
+    local,
+    namespace,
+)
 from gateway.protocols.soap.program import Program
 
 Scan = Callable[[str, int], object]
@@ -89,7 +99,7 @@ class Scanner:
         return scan
 
     def _compile(self, head: str) -> Scan:
-        if len(self._message.body) != 1:
+        if len(self._message.body) != 1 or self._message.encoded:
             raise _Unplain
         element = self._message.body[0]
         names = re.findall(r"<([^\s<>?/]+)", head)
@@ -174,7 +184,7 @@ class _Source:
     def _type(self, element: Element) -> SimpleType | ComplexType:
         type = self._contract.types.get(element.type)
         self._elements += 1
-        if type is None or element.type == ANY_TYPE or self._elements > _MAX_ELEMENTS:
+        if type is None or element.type == ANY_TYPE or isinstance(type, ArrayType) or self._elements > _MAX_ELEMENTS:
             raise _Unplain
         if isinstance(type, ComplexType) and type.abstract:
             raise _Unplain

@@ -8,6 +8,7 @@ queued, never recursed into, so recursive and very deep schemas cost no stack.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,8 +17,10 @@ from gateway.protocols.soap.components import Component, Components, Unresolved
 from gateway.protocols.soap.documents import Node, children
 from gateway.protocols.soap.model import (
     ANY_TYPE,
+    SOAP_ENC,
     XML,
     XSD,
+    ArrayType,
     Attribute,
     ComplexType,
     Element,
@@ -36,6 +39,10 @@ _COMPLEX, _SIMPLE = f"{{{XSD}}}complexType", f"{{{XSD}}}simpleType"
 _GROUPS = {f"{{{XSD}}}{kind}": kind for kind in ("sequence", "choice", "all")}
 _CONTENT = {f"{{{XSD}}}simpleContent": "simple", f"{{{XSD}}}complexContent": "complex"}
 _DERIVATION = {f"{{{XSD}}}extension": "extension", f"{{{XSD}}}restriction": "restriction"}
+_ENCODINGS = frozenset(SOAP_ENC.values())
+_WSDL_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
+_ARRAY_TYPE = re.compile(r"(.+?)((?:\[[0-9, ]*\])+)").fullmatch
+_MAX_RANK = 5
 _MAX_TYPES = 50_000
 _XMIME = "http://www.w3.org/2005/05/xmlmime"
 _KNOWN_ATTRIBUTES = {
@@ -150,7 +157,7 @@ class Schema:
         """A named type's key, built now if it is built in, queued otherwise."""
         if name in self.types or name in self._building or name in self.broken:
             return name
-        if namespace(name) == XSD:
+        if namespace(name) == XSD or namespace(name) in _ENCODINGS:
             self.types[name] = self._builtin(name)
             return name
         try:
@@ -159,11 +166,24 @@ class Schema:
             self.broken[name] = str(why)
         return name
 
-    def _builtin(self, name: str) -> SimpleType:
+    def _builtin(self, name: str) -> Type:
+        if namespace(name) in _ENCODINGS:
+            return self._soap_encoding(name)
         try:
             return lexical.builtin(local(name))
         except KeyError:
             raise Unresolved(f"XML Schema has no type {local(name)}") from None
+
+    def _soap_encoding(self, name: str) -> Type:
+        """A type of the SOAP encoding's own schema: arrays, and the simple types once more."""
+        if local(name) == "Array":
+            return ArrayType(name, ANY_TYPE, name=name)
+        if local(name) == "Struct":
+            return replace(ANY, key=name, name=name)
+        try:
+            return replace(lexical.builtin("base64Binary" if local(name) == "base64" else local(name)), name=name)
+        except KeyError:
+            raise Unresolved(f"the SOAP encoding has no type {local(name)}") from None
 
     # --- types -------------------------------------------------------------------------------------------------------
 
@@ -191,14 +211,14 @@ class Schema:
         known = self.types.get(name)
         if known is not None:
             return known
-        if namespace(name) == XSD:
+        if namespace(name) == XSD or namespace(name) in _ENCODINGS:
             self.types[name] = self._builtin(name)
             return self.types[name]
         component = self._components.get("type", name)
         self._queue.append((name, component))
         return self._build(name, component)
 
-    def _complex(self, key: str, component: Component) -> ComplexType:
+    def _complex(self, key: str, component: Component) -> ComplexType | ArrayType:
         node = component.node
         name = key if node.get("name") else None
         frame = ComplexType(
@@ -211,10 +231,12 @@ class Schema:
         attributes, wildcard = self._attributes(component)
         return replace(frame, attributes=attributes, any_attribute=wildcard, content=self._content(component, key))
 
-    def _derived(self, frame: ComplexType, component: Component, kind: str) -> ComplexType:
+    def _derived(self, frame: ComplexType, component: Component, kind: str) -> ComplexType | ArrayType:
         node = component.node
         base_name = component.name(node.get("base", ""))
         base = self._named(base_name, component)
+        if isinstance(base, ArrayType):
+            return self._array(frame, base, component)
         extends = _DERIVATION[str(node.tag)] == "extension"
         attributes, wildcard = self._attributes(component)
         if isinstance(base, ComplexType):
@@ -242,8 +264,36 @@ class Schema:
             simple=base.simple,
         )
 
+    def _array(self, frame: ComplexType, base: ArrayType, component: Component) -> ArrayType:
+        """An array as WSDL 1.1 section 2.2 declares it: by ``wsdl:arrayType``, or by the one element it repeats."""
+        named = ArrayType(frame.key, base.item, base.rank, frame.name, frame.documentation)
+        for attribute in children(component.node, f"{{{XSD}}}attribute"):
+            text = attribute.get(_WSDL_ARRAY_TYPE)
+            if text is not None:
+                item, rank = self._array_of(text, component.at(attribute))
+                return replace(named, item=item, rank=rank)
+        content = self._content(component, frame.key)
+        if isinstance(content, Group) and len(content.items) == 1:
+            content = content.items[0]
+        return replace(named, item=content.element.type) if isinstance(content, ElementUse) else named
+
+    def _array_of(self, text: str, component: Component) -> tuple[str, int]:
+        """The item type and rank of an ``arrayType`` value, ``xsd:int[,]`` or, arrays of arrays, ``xsd:int[][]``."""
+        match = _ARRAY_TYPE(text.strip())
+        if match is None:
+            raise Unresolved(f"the array type {text!r} has no dimensions")
+        key = self._reference(component.name(match[1]))
+        ranks = [part.count(",") + 1 for part in match[2][1:-1].split("][")]
+        if max(ranks) > _MAX_RANK:
+            raise Unresolved(f"the array type {text!r} has more than {_MAX_RANK} dimensions")
+        for rank in ranks[:-1]:
+            inner = ArrayType(f"{key}[{',' * (rank - 1)}]", key, rank)
+            self.types.setdefault(inner.key, inner)
+            key = inner.key
+        return key, ranks[-1]
+
     def _simple_content(self, base: Type, component: Component, extends: bool) -> SimpleType:
-        inner = base if isinstance(base, SimpleType) else base.simple
+        inner = base if isinstance(base, SimpleType) else base.simple if isinstance(base, ComplexType) else None
         for inline in children(component.node, _SIMPLE):
             inner = self._simple(component.at(inline))
         if inner is None:

@@ -17,6 +17,7 @@ from gateway.protocols.soap.model import (
     ANY_TYPE,
     XML,
     XSI,
+    ArrayType,
     Attribute,
     ComplexType,
     Contract,
@@ -88,10 +89,10 @@ class WriterCompiler:
         """Statements that check variable ``x``, and the pieces of the element's XML."""
         name = self.prefixes.name(element.name)
         nil = self._program.text(f'<{name} xsi:nil="true"/>')
-        if element.type == ANY_TYPE:
+        type = self._contract.types[element.type]
+        if element.type == ANY_TYPE or isinstance(type, ArrayType):
             write = self._program.object(self._any.element(name, element.nillable))
             return [(False, f"{write}({x})")]
-        type = self._contract.types[element.type]
         if isinstance(type, SimpleType) and type.builtin in lexical.QUALIFIED:
             write = self._program.object(_qname_element(name, type, element))
             return [(False, f"{write}({x})")]
@@ -191,7 +192,7 @@ class WriterCompiler:
     def _attributes(self, body: _Body, form: Form) -> Pieces:
         pieces: Pieces = []
         for key, attribute in form.attributes:
-            write = self._program.object(_attribute_writer(self.prefixes.name(attribute.name), attribute))
+            write = self._program.object(attribute_writer(self.prefixes.name(attribute.name), attribute))
             parts = [(False, f"{write}(v[{self._program.text(key)}])")]
             if attribute.required:
                 body.count += 1
@@ -330,13 +331,14 @@ class WriterCompiler:
         return self._program.object(write)
 
 
-def _attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
+def attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
+    """The writer of an attribute of that (prefixed) name, the space before it included."""
     exact = lexical.writer(leaves.fixed(attribute.type, attribute.fixed))
     if attribute.type.builtin not in lexical.QUALIFIED:
         return lambda value: f' {name}="{escape_attribute(exact(value))}"'
 
     def write(value: object) -> str:
-        space, text = _qualified(exact(value), "a_" + local(attribute.name))
+        space, text = qualified(exact(value), "a_" + local(attribute.name))
         return f'{space} {name}="{text}"'
 
     return write
@@ -348,13 +350,13 @@ def _qname_element(name: str, type: SimpleType, element: Element) -> ElementWrit
     def write(value: object) -> str:
         if value is None and element.nillable:
             return f'<{name} xsi:nil="true"/>'
-        space, text = _qualified(exact(value), "q")
+        space, text = qualified(exact(value), "q")
         return f"<{name}{space}>{text}</{name}>"
 
     return write
 
 
-def _qualified(clark: str, prefix: str) -> tuple[str, str]:
+def qualified(clark: str, prefix: str) -> tuple[str, str]:
     """A Clark name as a namespace declaration and a QName."""
     space = namespace(clark)
     if not space:

@@ -1,27 +1,19 @@
 """WSDL 1.1 into a ``Contract``: which operations there are, and what their messages consist of.
 
-zeep reads the definitions once and links services, ports, bindings and messages across files. It gets them from memory, through
-a transport that knows nothing else, with the schemas left out: types are ours (``schema.py``). Details of the SOAP binding that
-zeep does not keep (``parts``, ``use``, overloads) are taken from the files themselves, which are also the count: every operation
-of every SOAP binding is offered or listed with the reason.
+Services, ports, bindings, port types and messages are indexed over all files, then each operation of each SOAP binding is built
+on its own: one that refers to nothing takes no other with it, so every operation is offered or listed with the reason. What
+messages consist of is ``schema.py``'s business.
 """
 
 from __future__ import annotations
 
-import copy
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-from lxml import etree
-from zeep.exceptions import Error as ZeepError
-from zeep.settings import Settings
-from zeep.wsdl import Document
-
-from gateway.errors import ConfigError, Finding
 from gateway.protocols.soap.components import Components, Unresolved
 from gateway.protocols.soap.documents import Documents, Fetch, Node, Unavailable, children, problem
 from gateway.protocols.soap.form import has_wildcard, obstacle
@@ -46,6 +38,7 @@ _SOAP: dict[str, Literal["1.1", "1.2"]] = {
     "http://schemas.xmlsoap.org/wsdl/soap/": "1.1",
     "http://schemas.xmlsoap.org/wsdl/soap12/": "1.2",
 }
+_MIME = "http://schemas.xmlsoap.org/wsdl/mime/"
 _HTTP = ("http://schemas.xmlsoap.org/soap/http", "http://www.w3.org/2003/05/soap/bindings/HTTP/")
 
 
@@ -59,7 +52,7 @@ def read_contract(source: str | Path, *, fetch: Fetch | None = None) -> Contract
     documents = Documents(str(source), fetch)
     files = list(_definitions(documents))
     schema = Schema(_components(documents, files))
-    reader = _Reader(files, _linked(documents, files), schema)
+    reader = _Reader([root for _, root in files], schema)
     found = list(reader.operations())
     schema.complete()
     types = {**schema.types, **reader.wrappers}
@@ -133,112 +126,50 @@ def _imported_schemas(documents: Documents, root: Node) -> Iterator[Node]:
     return (found for _, found in _imports(documents, root) if found.tag == f"{{{XSD}}}schema")
 
 
-# --- what zeep sees --------------------------------------------------------------------------------------------------
-
-
-class _Memory:
-    """The transport zeep is given: documents from memory, nothing from anywhere else."""
-
-    def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self._contents = contents
-
-    def load(self, url: str) -> bytes:
-        return self._contents[str(url)]
-
-
-def _without_schemas(documents: Documents, files: list[tuple[str, Node]]) -> dict[str, bytes]:
-    """Each WSDL without what zeep need not judge: its types are bare declarations of just the names that messages refer to,
-    and its bindings do not say how messages are laid out."""
-    types = etree.Element(f"{{{WSDL}}}types")
-    types.extend(_declarations(chain.from_iterable(root.iter(f"{{{WSDL}}}part") for _, root in files)))
-    contents = {}
-    for location, root in files:
-        clone = copy.deepcopy(root)
-        imports = zip(children(root, f"{{{WSDL}}}import"), list(children(clone, f"{{{WSDL}}}import")), strict=True)
-        for original, node in imports:
-            target = documents.resolve(original.get("location") or "", original) if original.get("location") else None
-            if target is None or documents.load(target, original).tag != root.tag:
-                clone.remove(node)
-            else:
-                node.set("location", target)
-        _remove(children(clone, f"{{{WSDL}}}types"))
-        for binding in children(clone, f"{{{WSDL}}}binding"):
-            for operation in children(binding, f"{{{WSDL}}}operation"):
-                _remove(children(operation, *(f"{{{WSDL}}}{tag}" for tag in ("input", "output", "fault"))))
-        clone.append(copy.deepcopy(types))
-        contents[location] = etree.tostring(clone)
-    return contents
-
-
-def _remove(nodes: Iterable[Node]) -> None:
-    for node in list(nodes):
-        parent = node.getparent()
-        if parent is not None:
-            parent.remove(node)
-
-
-def _declarations(parts: Iterable[Node]) -> list[Node]:
-    named = {"element": set[str](), "type": set[str]()}
-    for part in parts:
-        for attribute, names in named.items():
-            name = _qname(part, attribute)
-            if name and namespace(name) != XSD:
-                names.add(name)
-    schemas = {}
-    for space in {namespace(name) for names in named.values() for name in names}:
-        schemas[space] = etree.Element(f"{{{XSD}}}schema", {"targetNamespace": space} if space else {})
-    for attribute, names in named.items():
-        for name in sorted(names):
-            tag = "element" if attribute == "element" else "complexType"
-            etree.SubElement(schemas[namespace(name)], f"{{{XSD}}}{tag}", {"name": local(name)})
-    return list(schemas.values())
-
-
-def _qname(node: Node, attribute: str) -> str | None:
-    """The Clark name an attribute refers to, as zeep resolves it."""
-    value = node.get(attribute)
-    if value is None:
-        return None
-    prefix, _, name = value.strip().rpartition(":")
-    uri = node.nsmap.get(prefix or None)
-    return f"{{{uri}}}{name}" if uri else name
-
-
-def _linked(documents: Documents, files: list[tuple[str, Node]]) -> Document:
-    settings = Settings(forbid_dtd=True, forbid_entities=True, forbid_external=True, force_https=False)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            memory: Any = _Memory(_without_schemas(documents, files))
-            return Document(documents.source, memory, settings=settings)
-    except (ZeepError, LookupError, AttributeError, TypeError, ValueError, AssertionError) as error:
-        what = f"the WSDL does not hold together: {type(error).__name__}: {error}"
-        raise ConfigError([Finding(documents.source, 0, what, "check its bindings, port types and messages")]) from error
-
-
 # --- operations ------------------------------------------------------------------------------------------------------
 
 
-class _Reader:
-    """Builds the operations of a linked WSDL, one at a time, so that one that fails takes no other with it."""
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """A port of a service and its SOAP binding."""
 
-    def __init__(self, files: list[tuple[str, Node]], linked: Document, schema: Schema) -> None:
-        self.files, self.linked, self.schema = files, linked, schema
+    service: str
+    name: str
+    address: str
+    binding: Node
+    version: Literal["1.1", "1.2"]
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A message part: its ``element`` or ``type`` is a Clark name, the other one is None."""
+
+    name: str
+    element: str | None
+    type: str | None
+
+
+class _Reader:
+    """Builds the operations of linked WSDLs, one at a time."""
+
+    def __init__(self, roots: list[Node], schema: Schema) -> None:
+        self.roots, self.schema = roots, schema
         self.wrappers: dict[str, ComplexType] = {}
         self.nodes: dict[tuple[str, str], Node] = {}
         self.again: list[tuple[str, Node]] = []
-        for _, root in self.files:
+        for root in roots:
             space = root.get("targetNamespace") or ""
             for tag in ("binding", "portType", "message"):
                 for node in children(root, f"{{{WSDL}}}{tag}"):
-                    name = f"{{{space}}}{node.get('name')}"
+                    name = f"{{{space}}}{node.get('name')}" if space else str(node.get("name"))
                     if self.nodes.setdefault((tag, name), node) is not node and _soap_version(node):
                         self.again.append((name, node))
 
     def operations(self) -> Iterator[Operation | NotOffered]:
         """Every operation of every SOAP binding, in the order of the files."""
         unused = {name: node for (tag, name), node in self.nodes.items() if tag == "binding" and _soap_version(node)}
-        for _, root in self.files:
+        for root in self.roots:
             for service in children(root, f"{{{WSDL}}}service"):
                 for port in children(service, f"{{{WSDL}}}port"):
                     name = self._binding_name(port)
@@ -250,150 +181,212 @@ class _Reader:
             yield from _not_offered(binding, f"another binding has the name {local(name)} too")
 
     def _binding_name(self, port: Node) -> str:
-        name = _qname(port, "binding") or ""
+        """The binding of a port; by its local name alone where the namespace is wrong and only one binding can be meant."""
+        try:
+            name = _qname(port, "binding") or ""
+        except Unresolved:
+            name = (port.get("binding") or "").rpartition(":")[2]
         if ("binding", name) in self.nodes:
             return name
         same = [full for tag, full in self.nodes if tag == "binding" and local(full) == local(name)]
         return same[0] if len(same) == 1 else name
 
-    def _port(self, service: Node, port: Node, name: str) -> Iterator[Operation | NotOffered]:
-        place = (service.get("name") or "", port.get("name") or "")
+    def _port(self, service: Node, node: Node, name: str) -> Iterator[Operation | NotOffered]:
         binding = self.nodes.get(("binding", name))
-        version = _soap_version(binding) if binding is not None else None
-        if binding is None or version is None:
+        soap = _soap_binding(binding) if binding is not None else None
+        if binding is None or soap is None:
             return
-        linked = self._linked_binding(*place, name)
-        names = [node.get("name") or "" for node in children(binding, f"{{{WSDL}}}operation")]
-        for node in children(binding, f"{{{WSDL}}}operation"):
-            operation = node.get("name") or ""
+        version = _SOAP[namespace(str(soap.tag))]
+        style = soap.get("style", "document")
+        port = _Port(service.get("name") or "", node.get("name") or "", _address(node), binding, version, style)
+        bound = list(children(binding, f"{{{WSDL}}}operation"))
+        names = [operation.get("name") or "" for operation in bound]
+        for name, operation in zip(names, bound, strict=True):
             try:
-                if names.count(operation) > 1:
-                    raise Unresolved("the port type overloads this name")
-                found = linked.get(operation) if linked is not None else None
-                if found is None or found.abstract is None:
-                    raise Unresolved(self._why_unlinked(binding))
-                yield self._operation(place, _address(port), version, node, found)
+                if soap.get("transport") not in _HTTP:
+                    raise Unresolved(f"the transport {soap.get('transport')} is not HTTP")
+                abstract = self._abstract(binding, operation)
+                yield self._operation(port, operation, abstract, overloaded=names.count(name) > 1)
             except Unresolved as why:
-                yield NotOffered(*place, operation, str(why))
+                yield NotOffered(port.service, port.name, name, str(why))
 
-    def _linked_binding(self, service: str, port: str, name: str) -> dict[str, Any] | None:
-        for definition in self.linked._definitions.values():
-            found = definition.services.get(service)
-            linked = found.ports.get(port) if found is not None else None
-            if linked is not None and linked.binding is not None and linked.binding.name.text == name:
-                return dict(linked.binding.all())
-        return None
+    def _named(self, kind: str, node: Node, attribute: str) -> Node:
+        name = _qname(node, attribute)
+        found = self.nodes.get((kind, name or ""))
+        if found is None:
+            raise Unresolved(f"the {'port type' if kind == 'portType' else kind} {local(name or '')} it names does not exist")
+        return found
 
-    def _why_unlinked(self, binding: Node) -> str:
-        for soap in children(binding, *(f"{{{space}}}binding" for space in _SOAP)):
-            if soap.get("transport") not in _HTTP:
-                return f"the transport {soap.get('transport')} is not HTTP"
-        return "its port type does not declare it, or a message it names does not exist"
+    def _abstract(self, binding: Node, operation: Node) -> Node:
+        """The port type's operation that a bound one implements. Overloads are told apart by the names of their inputs (WSDL 1.1
+        section 2.5), those left over by their order."""
+        port_type = self._named("portType", binding, "type")
+        name = operation.get("name")
+        bound = [node for node in children(binding, f"{{{WSDL}}}operation") if node.get("name") == name]
+        left = [node for node in children(port_type, f"{{{WSDL}}}operation") if node.get("name") == name]
+        if not left:
+            raise Unresolved(f"the port type {port_type.get('name')} does not declare it")
+        for sibling in sorted(bound, key=lambda node: not _frame_name(node)):
+            found = next((node for node in left if _frame_name(node) == _frame_name(sibling)), left[0])
+            if sibling is operation:
+                return found
+            if len(left) > 1:
+                left.remove(found)
+        raise AssertionError("an operation is among those of its binding")
 
-    def _operation(
-        self, place: tuple[str, str], address: str, version: Literal["1.1", "1.2"], node: Node, linked: Any
-    ) -> Operation:
-        abstract = linked.abstract
-        if abstract.input_message is None:
+    def _operation(self, port: _Port, node: Node, abstract: Node, overloaded: bool) -> Operation:
+        given, answered = (abstract.find(f"{{{WSDL}}}{direction}") for direction in ("input", "output"))
+        if given is None:
             raise Unresolved("it has no input: the server calls, the client listens")
-        style: Literal["document", "rpc"] = "rpc" if linked.style == "rpc" else "document"
-        output = None
-        if abstract.output_message is not None:
-            output = self._message(node, "output", style, abstract.output_message)
+        soap = node.find(f"{{{_space(port)}}}operation")
+        style: Literal["document", "rpc"] = "rpc" if (_attribute(soap, "style") or port.style) == "rpc" else "document"
+        name = node.get("name") or ""
         return Operation(
-            node.get("name") or "",
-            *place,
-            version,
-            linked.soapaction or "",
+            f"{name}_{local(_qname(given, 'message') or '')}" if overloaded else name,
+            port.service,
+            port.name,
+            port.version,
+            _attribute(soap, "soapAction"),
             style,
-            self._message(node, "input", style, abstract.input_message),
-            output,
-            MappingProxyType(self._faults(abstract.fault_messages.values())),
-            address,
-            self._documentation(node),
+            self._message(port, node, "input", style, given),
+            self._message(port, node, "output", style, answered) if answered is not None else None,
+            MappingProxyType(self._faults(port, node, abstract)),
+            port.address,
+            " ".join((abstract.findtext(f"{{{WSDL}}}documentation") or "").split()),
         )
 
-    def _message(self, node: Node, direction: str, style: str, abstract: Any) -> Message:
+    def _message(self, port: _Port, node: Node, direction: str, style: str, abstract: Node) -> Message:
+        """What one direction consists of. A binding that does not mention it leaves everything at its default."""
+        space = _space(port)
+        message = self._named("message", abstract, "message")
         frame = node.find(f"{{{WSDL}}}{direction}")
-        space = _soap_space(node)
-        body = frame.find(f"{{{space}}}body") if frame is not None else None
-        if frame is None or body is None:
-            mime = frame is not None and frame.find("{http://schemas.xmlsoap.org/wsdl/mime/}multipartRelated") is not None
-            raise Unresolved(f"its {direction} is a MIME multipart" if mime else f"its {direction} has no soap:body")
-        if body.get("use", "literal") != "literal":
-            raise Unresolved(f"its {direction} is encoded (use={body.get('use')}), not literal")
-        headers = [self._header(header) for header in children(frame, f"{{{space}}}header")]
-        parts = dict(abstract.parts)
-        if body.get("parts") is not None:
+        body = _body(frame, space) if frame is not None else None
+        if frame is not None and body is None:
+            raise Unresolved(f"its {direction} has no soap:body")
+        encoded = _attribute(body, "use", "literal") == "encoded"
+        if encoded and style != "rpc":
+            raise Unresolved(f"its {direction} is encoded in document style")
+        headers = [self._header(header, encoded) for header in children(frame, f"{{{space}}}header")] if frame is not None else []
+        parts = {part.name: part for part in _parts(message)}
+        if body is not None and body.get("parts") is not None:
             parts = {name: parts[name] for name in body.get("parts", "").split() if name in parts}
         else:
-            own = {name for message, name, _ in headers if message == abstract.name.text}
+            own = {name for other, name, _ in headers if other is message}
             parts = {name: part for name, part in parts.items() if name not in own}
+        for name in _attached(frame):
+            parts.pop(name, None)
         elements = tuple(element for _, _, element in headers)
         if style == "rpc":
-            return Message((self._wrapper(node, direction, body.get("namespace") or "", parts),), headers=elements)
-        return Message(tuple(self._document_part(*part) for part in parts.items()), len(parts) > 1, elements)
+            wrapper = self._wrapper(node, direction, _attribute(body, "namespace"), parts, encoded)
+            return Message((wrapper,), headers=elements, encoded=encoded)
+        return Message(tuple(self._document_part(part) for part in parts.values()), len(parts) > 1, elements)
 
-    def _document_part(self, name: str, part: Any) -> Element:
+    def _document_part(self, part: _Part) -> Element:
         if part.element is None:
-            raise Unresolved(f"part {name} names a type where document style needs an element")
-        return self.schema.element(str(part.element.qname))
+            raise Unresolved(f"part {part.name} names a type where document style needs an element")
+        return self.schema.element(part.element)
 
-    def _header(self, node: Node) -> tuple[str, str, Element]:
-        message, name = _qname(node, "message") or "", node.get("part") or ""
-        raw = self.nodes.get(("message", message))
-        part = next((p for p in raw if p.get("name") == name), None) if raw is not None else None
-        element = _qname(part, "element") if part is not None else None
-        if element is None:
-            raise Unresolved(f"its header part {name} is not an element")
-        if node.get("use", "literal") != "literal":
-            raise Unresolved(f"its header {name} is encoded, not literal")
-        return message, name, self.schema.element(element)
+    def _header(self, node: Node, encoded: bool) -> tuple[Node, str, Element]:
+        message, name = self._named("message", node, "message"), node.get("part") or ""
+        part = next((part for part in _parts(message) if part.name == name), None)
+        if part is None:
+            raise Unresolved(f"the message {message.get('name')} has no part {name} for its header")
+        if part.element is not None and not encoded:
+            return message, name, self.schema.element(part.element)
+        if node.get("use", "literal") == "encoded" and part.type is not None and encoded:
+            space = node.get("namespace")
+            return message, name, self.schema.part(f"{{{space}}}{name}" if space else name, part.type)
+        raise Unresolved(f"its header part {name} is not an element")
 
-    def _wrapper(self, node: Node, direction: str, space: str, parts: Mapping[str, Any]) -> Element:
-        for name, part in parts.items():
-            if part.type is None:
-                raise Unresolved(f"part {name} names an element where RPC style needs a type")
-        uses = tuple(ElementUse(self.schema.part(name, str(part.type.qname))) for name, part in parts.items())
+    def _wrapper(self, node: Node, direction: str, space: str, parts: Mapping[str, _Part], encoded: bool) -> Element:
+        uses = []
+        for part in parts.values():
+            if part.type is not None:
+                uses.append(ElementUse(self.schema.part(part.name, part.type)))
+            elif encoded and part.element is not None:
+                uses.append(ElementUse(self.schema.part(part.name, self.schema.element(part.element).type)))
+            else:
+                raise Unresolved(f"part {part.name} names an element where RPC style needs a type")
         operation = (node.get("name") or "") + ("Response" if direction == "output" else "")
         name = f"{{{space}}}{operation}" if space else operation
         signature = ",".join(f"{use.element.name}={use.element.type}" for use in uses)
         key = f"{name}({signature})"
-        self.wrappers[key] = ComplexType(key, content=Group("sequence", uses) if uses else None)
+        self.wrappers[key] = ComplexType(key, content=Group("sequence", tuple(uses)) if uses else None)
         return Element(name, key)
 
-    def _faults(self, messages: Iterable[Any]) -> dict[str, Element]:
-        names = [str(part.element.qname) for message in messages for part in message.parts.values() if part.element is not None]
-        return {name: self.schema.element(name) for name in names}
+    def _faults(self, port: _Port, node: Node, abstract: Node) -> dict[str, Element]:
+        """Declared faults by the name of their detail element; an encoded one is named by its part."""
+        found: dict[str, Element] = {}
+        for fault in children(abstract, f"{{{WSDL}}}fault"):
+            for part in _parts(self._named("message", fault, "message")):
+                if part.element is not None:
+                    found[part.element] = self.schema.element(part.element)
+                elif part.type is not None and _encoded_fault(port, node, fault):
+                    found[part.name] = self.schema.part(part.name, part.type)
+        return found
 
-    def _documentation(self, node: Node) -> str:
-        binding = node.getparent()
-        port_type = self.nodes.get(("portType", _qname(binding, "type") or "")) if binding is not None else None
-        for operation in port_type if port_type is not None else ():
-            if operation.get("name") == node.get("name"):
-                return " ".join((operation.findtext(f"{{{WSDL}}}documentation") or "").split())
-        return ""
+
+def _parts(message: Node) -> list[_Part]:
+    return [_Part(p.get("name") or "", _qname(p, "element"), _qname(p, "type")) for p in children(message, f"{{{WSDL}}}part")]
+
+
+def _qname(node: Node, attribute: str) -> str | None:
+    """The Clark name an attribute refers to. Raises ``Unresolved``."""
+    value = node.get(attribute)
+    if value is None:
+        return None
+    prefix, _, name = value.strip().rpartition(":")
+    uri = node.nsmap.get(prefix or None)
+    if uri is None and prefix:
+        raise Unresolved(f"the prefix of {value.strip()} is not declared")
+    return f"{{{uri}}}{name}" if uri else name
+
+
+def _attribute(node: Node | None, name: str, default: str = "") -> str:
+    return node.get(name, default) if node is not None else default
+
+
+def _frame_name(operation: Node) -> str:
+    return _attribute(operation.find(f"{{{WSDL}}}input"), "name")
+
+
+def _body(frame: Node, space: str) -> Node | None:
+    """The ``soap:body`` of an input or output, also where attachments stand beside it (WSDL 1.1 section 5)."""
+    body = frame.find(f"{{{space}}}body")
+    return body if body is not None else frame.find(f"{{{_MIME}}}multipartRelated/{{{_MIME}}}part/{{{space}}}body")
+
+
+def _attached(frame: Node | None) -> list[str]:
+    """The message parts that travel as attachments."""
+    if frame is None:
+        return []
+    return [node.get("part") or "" for node in frame.iterfind(f"{{{_MIME}}}multipartRelated/{{{_MIME}}}part/{{{_MIME}}}content")]
+
+
+def _encoded_fault(port: _Port, node: Node, fault: Node) -> bool:
+    for bound in children(node, f"{{{WSDL}}}fault"):
+        if bound.get("name") == fault.get("name"):
+            return _attribute(bound.find(f"{{{_space(port)}}}fault"), "use") == "encoded"
+    return False
 
 
 def _not_offered(binding: Node, reason: str) -> Iterator[NotOffered]:
     return (NotOffered("", "", node.get("name") or "", reason) for node in children(binding, f"{{{WSDL}}}operation"))
 
 
-def _soap_space(node: Node) -> str:
-    binding = node.getparent()
-    for child in binding if binding is not None else ():
-        space = namespace(str(child.tag))
-        if space in _SOAP:
-            return space
-    return ""
+def _space(port: _Port) -> str:
+    return next(space for space, version in _SOAP.items() if version == port.version)
+
+
+def _soap_binding(binding: Node) -> Node | None:
+    for child in children(binding, *(f"{{{space}}}binding" for space in _SOAP)):
+        return child
+    return None
 
 
 def _soap_version(binding: Node) -> Literal["1.1", "1.2"] | None:
-    for child in children(binding):
-        name = str(child.tag)
-        if namespace(name) in _SOAP and local(name) == "binding":
-            return _SOAP[namespace(name)]
-    return None
+    soap = _soap_binding(binding)
+    return _SOAP[namespace(str(soap.tag))] if soap is not None else None
 
 
 def _address(port: Node) -> str:
