@@ -16,12 +16,11 @@ from gateway.protocols.soap.checker import Checker
 from gateway.protocols.soap.encoded_reader import EncodedReader
 from gateway.protocols.soap.encoded_writer import EncodedWriter
 from gateway.protocols.soap.faults import FaultReader
-from gateway.protocols.soap.model import Contract, Element, Message, Operation, local
+from gateway.protocols.soap.model import ENVELOPES, Contract, Element, Message, Operation, local
 from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler
 from gateway.protocols.soap.scanner import MISS, Scanner
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 
-ENVELOPES: Final = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
 Headers = list[tuple[bytes, bytes]]
 _BODY: Final = "<soapenv:Body>"
 _END: Final = "</soapenv:Body></soapenv:Envelope>"
@@ -121,6 +120,8 @@ def _encoder(contract: Contract, message: Message, space: str) -> Callable[[Any]
     writers = compiler.compile((*message.body, *message.headers))
     body, headers = writers[: len(message.body)], writers[len(message.body) :]
     start = _start(space, compiler.prefixes)
+    typed = _is_body(message, space)
+    begin, end = ("", "</soapenv:Envelope>") if typed else (_BODY, _END)
     names = [local(element.name) for element in message.body]
     header_writers = {local(element.name): write for element, write in zip(message.headers, headers, strict=True)}
 
@@ -136,15 +137,20 @@ def _encoder(contract: Contract, message: Message, space: str) -> Callable[[Any]
         return ""
 
     def encode(value: Any) -> bytes:
-        return f"{start}{_BODY}{content(value)}{_END}".encode()
+        return f"{start}{begin}{content(value)}{end}".encode()
 
     def encode_with_headers(value: Any) -> bytes:
         if value.__class__ is not dict or "$headers" not in value:
             return encode(value)
         header, rest = _headers(value, header_writers)
-        return f"{start}{header}{_BODY}{content(rest)}{_END}".encode()
+        return f"{start}{header}{begin}{content(rest)}{end}".encode()
 
     return encode_with_headers if header_writers else encode
+
+
+def _is_body(message: Message, space: str) -> bool:
+    """Whether the one part is the content of the body rather than an element in it."""
+    return [element.name for element in message.body] == [f"{{{space}}}Body"]
 
 
 def _start(space: str, prefixes: Prefixes) -> str:
@@ -194,6 +200,7 @@ class _BodyReader:
         self._message = message or Message()
         self._encoded = encoded
         self._elements = [element.name for element in self._message.body]
+        self._typed = any(_is_body(self._message, space) for space in ENVELOPES.values())
         headers = self._message.headers
         if encoded is not None:
             self._readers: list[ElementReader] = []
@@ -211,6 +218,8 @@ class _BodyReader:
         return {**value, "$headers": headers} if isinstance(value, dict) else {"$value": value, "$headers": headers}
 
     def _literal(self, body: Any) -> object:
+        if self._typed:
+            return self._readers[0](body, 0)
         if [child.tag for child in body] != self._elements:
             raise ValueError("the body holds another element than the contract names")
         values = [read(child, 0) for read, child in zip(self._readers, body, strict=True)]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.protocols.soap import lexical
 from gateway.protocols.soap.encoded_writer import slots_of
-from gateway.protocols.soap.form import Block, FormNode, Slot, form_of, nullable
+from gateway.protocols.soap.form import Block, Form, FormNode, Slot, form_of, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     SOAP_ENC,
@@ -31,7 +31,7 @@ from gateway.protocols.soap.model import (
 from gateway.protocols.soap.reader import MAX_DEPTH, TYPE, Misfit, attribute_reader, is_nil, prefixed, shown, too_deep
 from gateway.protocols.soap.wildcards import inner_xml
 
-MAX_SHARED: Final = 200_000
+MAX_SHARED: Final = 100_000
 """How many elements may be read through references."""
 MAX_GAPS: Final = 100_000
 """How many places of an array may be empty because its items were not sent."""
@@ -46,6 +46,7 @@ class EncodedReader:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._slots: dict[str, dict[str, Slot]] = {}
+        self._forms: dict[str, Form] = {}
 
     def body(self, message: Message, body: Any) -> dict[str, object]:
         """The parts of a call or answer, by name. Raises ``Misfit`` or another ``ValueError``."""
@@ -77,10 +78,15 @@ class EncodedReader:
     def derived(self, key: str) -> tuple[str, ...]:
         return self._contract.derived.get(key, ())
 
+    def form(self, type: ComplexType) -> Form:
+        if type.key not in self._forms:
+            self._forms[type.key] = form_of(type)
+        return self._forms[type.key]
+
     def slots(self, type: ComplexType) -> dict[str, Slot]:
         """The elements of a struct by local name, which is all that tells accessors apart (SOAP 1.1 section 5.1)."""
         if type.key not in self._slots:
-            self._slots[type.key] = {local(slot.element.name): slot for slot in slots_of(form_of(type).root)}
+            self._slots[type.key] = {local(slot.element.name): slot for slot in slots_of(self.form(type).root)}
         return self._slots[type.key]
 
 
@@ -163,7 +169,7 @@ class _Reading:
         return self._object(node, declared, depth)
 
     def _object(self, node: Any, type: ComplexType, depth: int) -> dict[str, object]:
-        form = form_of(type)
+        form = self._types.form(type)
         result = attribute_reader(form, ignore=True)(node)
         if form.simple is not None:
             return {**result, "$value": _text(node, form.simple)}
@@ -180,7 +186,7 @@ class _Reading:
                 raise Misfit(f"element {shown(node)}: {shown(child)} is out of place")
             values.setdefault(slot.key, []).append(self.read(child, slot.element.type, depth + 1))
         result: dict[str, object] = {}
-        root = form_of(type).root
+        root = self._types.form(type).root
         if root is not None:
             _collect(root, values, result, True, shown(node))
         return result

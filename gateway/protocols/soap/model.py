@@ -17,6 +17,7 @@ XML = "http://www.w3.org/XML/1998/namespace"
 ANY_TYPE = f"{{{XSD}}}anyType"
 
 SOAP_ENC = {"1.1": "http://schemas.xmlsoap.org/soap/encoding/", "1.2": "http://www.w3.org/2003/05/soap-encoding"}
+ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
 
 Whitespace = Literal["preserve", "replace", "collapse"]
 
@@ -163,7 +164,8 @@ Type = SimpleType | ComplexType | ArrayType
 class Message:
     """What stands in the SOAP body in one direction.
 
-    :param body: the body's children. One element for document style, the wrapper for RPC, none for an empty message.
+    :param body: the body's children. One element for document style, the wrapper for RPC, none for an empty message; the
+        envelope's own Body where a document part names a type (WSDL 1.1 section 3.5).
     :param keyed: the JSON value is an object keyed by part name (several parts) instead of the one part's value.
     :param headers: declared header parts.
     :param encoded: written by the rules of SOAP encoding (SOAP 1.1 section 5), where any accessor may be nil.

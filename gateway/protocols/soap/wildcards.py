@@ -9,7 +9,7 @@ contract knows, or ``{"$xml"}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from lxml import etree
@@ -18,6 +18,7 @@ from gateway.protocols.soap import lexical
 from gateway.protocols.soap.documents import Node, has_doctype
 from gateway.protocols.soap.model import (
     ANY_TYPE,
+    XML,
     XSD,
     XSI,
     ComplexType,
@@ -83,11 +84,41 @@ def inner_xml(node: Node) -> str:
 
 def outer_xml(node: Node) -> str:
     """An element as XML that stands on its own, with those namespaces in scope that its names, or QNames in its text, use."""
-    alone = etree.fromstring(etree.tostring(node, encoding="unicode", with_tail=False))
-    texts = [text for each in alone.iter() for text in (each.text, each.tail, *each.values()) if text]
-    kept = [prefix for prefix in alone.nsmap if prefix and any(f"{prefix}:" in str(text) for text in texts)]
-    etree.cleanup_namespaces(alone, keep_ns_prefixes=kept)
-    return etree.tostring(alone, encoding="unicode")
+    return _written(node, {})
+
+
+def _written(node: Node, scope: Mapping[str | None, str]) -> str:
+    """An element below ancestors that declare ``scope``. Written here, because libxml2 cannot drop what is unused without also
+    dropping ``xmlns=""``."""
+    name = f"{node.prefix}:{local(str(node.tag))}" if node.prefix else str(local(str(node.tag)))
+    declared = _declared(node, scope)
+    parts = ["<", name]
+    parts += [f' xmlns{":" + prefix if prefix else ""}="{escape_attribute(space)}"' for prefix, space in declared.items()]
+    prefixes = {space: prefix for prefix, space in {**scope, **declared}.items() if prefix} | {XML: "xml"}
+    for key, text in node.items():
+        qualified = f"{prefixes[namespace(str(key))]}:{local(str(key))}" if str(key).startswith("{") else str(key)
+        parts.append(f' {qualified}="{escape_attribute(str(text))}"')
+    if not len(node) and not node.text:
+        return "".join([*parts, "/>"])
+    parts += [">", escape(node.text or "")]
+    inner = {**scope, **declared}
+    for child in node:
+        parts += [_written(child, inner), escape(child.tail or "")]
+    return "".join([*parts, f"</{name}>"])
+
+
+def _declared(node: Node, scope: Mapping[str | None, str]) -> dict[str | None, str]:
+    """The namespaces an element has to declare: those of its name, its attributes, and of what looks like a QName in its text."""
+    found: dict[str | None, str] = {}
+    if scope.get(node.prefix, "") != namespace(str(node.tag)):
+        found[node.prefix] = namespace(str(node.tag))
+    texts = [str(text) for text in (node.text, *node.values(), *(child.tail for child in node)) if text]
+    needed = {namespace(str(key)) for key in node.keys()} - {"", XML}  # noqa: SIM118
+    return found | {
+        prefix: space
+        for prefix, space in node.nsmap.items()
+        if prefix and scope.get(prefix) != space and (space in needed or any(f"{prefix}:" in text for text in texts))
+    }
 
 
 class Elements(Protocol):

@@ -18,6 +18,7 @@ from gateway.protocols.soap.components import Components, Unresolved
 from gateway.protocols.soap.documents import Documents, Fetch, Node, Unavailable, children, problem
 from gateway.protocols.soap.form import has_wildcard, obstacle
 from gateway.protocols.soap.model import (
+    ENVELOPES,
     XSD,
     ComplexType,
     Contract,
@@ -169,13 +170,16 @@ class _Reader:
     def operations(self) -> Iterator[Operation | NotOffered]:
         """Every operation of every SOAP binding, in the order of the files."""
         unused = {name: node for (tag, name), node in self.nodes.items() if tag == "binding" and _soap_version(node)}
-        for root in self.roots:
-            for service in children(root, f"{{{WSDL}}}service"):
-                for port in children(service, f"{{{WSDL}}}port"):
-                    name = self._binding_name(port)
-                    unused.pop(name, None)
-                    yield from self._port(service, port, name)
+        services = [service for root in self.roots for service in children(root, f"{{{WSDL}}}service")]
+        for service in services:
+            for port in children(service, f"{{{WSDL}}}port"):
+                name = self._binding_name(port)
+                unused.pop(name, None)
+                yield from self._port(service.get("name") or "", port, name)
         for name, binding in unused.items():
+            if not services:
+                yield from self._port("", binding, name)
+                continue
             yield from _not_offered(binding, f"no port of a service uses the binding {local(name)}")
         for name, binding in self.again:
             yield from _not_offered(binding, f"another binding has the name {local(name)} too")
@@ -191,14 +195,15 @@ class _Reader:
         same = [full for tag, full in self.nodes if tag == "binding" and local(full) == local(name)]
         return same[0] if len(same) == 1 else name
 
-    def _port(self, service: Node, node: Node, name: str) -> Iterator[Operation | NotOffered]:
+    def _port(self, service: str, node: Node, name: str) -> Iterator[Operation | NotOffered]:
+        """The operations of a port, or of a binding alone in a WSDL without services: there its address is configured."""
         binding = self.nodes.get(("binding", name))
         soap = _soap_binding(binding) if binding is not None else None
         if binding is None or soap is None:
             return
         version = _SOAP[namespace(str(soap.tag))]
         style = soap.get("style", "document")
-        port = _Port(service.get("name") or "", node.get("name") or "", _address(node), binding, version, style)
+        port = _Port(service, node.get("name") or "", _address(node), binding, version, style)
         bound = list(children(binding, f"{{{WSDL}}}operation"))
         names = [operation.get("name") or "" for operation in bound]
         for name, operation in zip(names, bound, strict=True):
@@ -276,6 +281,9 @@ class _Reader:
         for name in _attached(frame):
             parts.pop(name, None)
         elements = tuple(element for _, _, element in headers)
+        typed = [part.type for part in parts.values() if part.type is not None]
+        if style == "document" and len(parts) == len(typed) == 1:
+            return Message((self.schema.part(f"{{{ENVELOPES[port.version]}}}Body", typed[0]),), headers=elements)
         if style == "rpc":
             wrapper = self._wrapper(node, direction, _attribute(body, "namespace"), parts, encoded)
             return Message((wrapper,), headers=elements, encoded=encoded)
@@ -283,7 +291,7 @@ class _Reader:
 
     def _document_part(self, part: _Part) -> Element:
         if part.element is None:
-            raise Unresolved(f"part {part.name} names a type where document style needs an element")
+            raise Unresolved(f"part {part.name} names a type where document style with several parts needs an element")
         return self.schema.element(part.element)
 
     def _header(self, node: Node, encoded: bool) -> tuple[Node, str, Element]:
@@ -291,12 +299,12 @@ class _Reader:
         part = next((part for part in _parts(message) if part.name == name), None)
         if part is None:
             raise Unresolved(f"the message {message.get('name')} has no part {name} for its header")
-        if part.element is not None and not encoded:
+        if part.element is not None:
             return message, name, self.schema.element(part.element)
-        if node.get("use", "literal") == "encoded" and part.type is not None and encoded:
-            space = node.get("namespace")
-            return message, name, self.schema.part(f"{{{space}}}{name}" if space else name, part.type)
-        raise Unresolved(f"its header part {name} is not an element")
+        if part.type is None or (node.get("use", "literal") == "encoded") != encoded:
+            raise Unresolved(f"its header part {name} has no type, or another encoding than the body")
+        space = node.get("namespace")
+        return message, name, self.schema.part(f"{{{space}}}{name}" if space else name, part.type)
 
     def _wrapper(self, node: Node, direction: str, space: str, parts: Mapping[str, _Part], encoded: bool) -> Element:
         uses = []

@@ -630,3 +630,9 @@ def test_generated_elements_are_well_formed_for_any_order_of_keys() -> None:
     codec = codec_of(PLAIN)
     assert codec.encode({"b": "2026-01-31", "a": 1}) == codec.encode({"a": 1, "b": "2026-01-31"})
     assert etree.fromstring(codec.encode({"a": 1})).tag.endswith("Envelope")
+
+
+def test_an_element_of_no_namespace_stays_so_in_open_content() -> None:
+    codec = codec_of(root("<xs:sequence><xs:any processContents='lax'/></xs:sequence>"))
+    value = {"$any": {"$xml": '<a xmlns="urn:x"><b xmlns="" c="1"><d/></b></a>'}}
+    assert codec.decode(codec.encode(value)) == value

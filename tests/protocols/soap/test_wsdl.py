@@ -74,7 +74,6 @@ def test_an_operation_not_there_says_why() -> None:
             ('schemas.xmlsoap.org/soap/http"', 'schemas.xmlsoap.org/soap/smtp"'),
             "the transport http://schemas.xmlsoap.org/soap/smtp is not HTTP",
         ),
-        (('element="t:Root"', 'type="xs:string"'), "part p names a type where document style needs an element"),
         (
             ('<operation name="echo"><soap:', '<operation name="echo2"><soap:'),
             "the port type P does not declare it",
@@ -118,6 +117,23 @@ def test_overloads_are_told_apart_by_the_names_of_their_inputs_or_else_by_order(
     assert not found.not_offered
     types = {operation.name: operation.input.body[0].name for operation in found.operations}
     assert types == {"echo_M": "{urn:t}Root", "echo_N": "{urn:t}Other"}
+
+
+@pytest.mark.parametrize(("type", "value"), [("xs:int", 7), ("t:Pair", {"a": "1", "b": "2"})])
+def test_a_document_part_with_a_type_is_the_content_of_the_body(type: str, value: object) -> None:
+    pair = '<xs:complexType name="Pair"><xs:sequence><xs:element name="a" type="xs:string"/><xs:element name="b" type="xs:string"/></xs:sequence></xs:complexType>'
+    found = read(wsdl(schema(pair)).replace('element="t:Root"', f'type="{type}"'))
+    codec = compile_operation(found, found.operation("echo"))
+    sent = codec.encode(value)
+    assert [child.tag for child in etree.fromstring(sent)] == ["{http://schemas.xmlsoap.org/soap/envelope/}Body"]
+    assert codec.decode(sent) == value
+
+
+def test_a_wsdl_without_services_offers_its_bindings() -> None:
+    text = wsdl(schema(STRING))
+    found = read(text[: text.index("<service")] + "</definitions>")
+    (operation,) = found.operations
+    assert (operation.service, operation.port, operation.address) == ("", "B", "")
 
 
 def test_what_a_binding_leaves_out_is_literal() -> None:
@@ -242,7 +258,15 @@ def test_a_url_is_read_through_the_operators_own_fetch_and_only_from_there() -> 
 
 
 @pytest.mark.parametrize(
-    "location", ["http://127.0.0.1:9/a.xsd", "file:///etc/passwd", "/etc/passwd", "C:\\\\a.xsd", "ftp://x/a.xsd", "gopher://x"]
+    "location",
+    [
+        "http://127.0.0.1:9/a.xsd",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "C:\\\\a.xsd",
+        "ftp://x/a.xsd",
+        "http://169.254.169.254/a.xsd",
+    ],
 )
 def test_schemas_elsewhere_are_not_read_and_the_operation_says_so(location: str, no_network: None) -> None:
     text = wsdl(
