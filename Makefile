@@ -1,6 +1,7 @@
 # make demo   everything it takes, then the gateway over a small ERP with a tour of calls   (ARGS=--once: run the tour and exit)
 # make test   everything it takes, then all checks and tests
 # make chaos  the gateway killed again and again, over SQLite and PostgreSQL: is anything lost or done twice?   (ARGS="--kills 500")
+# make fuzz   random SOAP contracts and documents through the codec, at most 20 minutes (ARGS=--seed=N: a run again)
 # make setup  the virtual environment with the erp-gateway command
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
-.PHONY: demo test chaos check setup bench lock clean
+.PHONY: demo test chaos check setup bench fuzz lock clean
 
 demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
@@ -36,6 +37,9 @@ bench: $(DEV)
 	$(BIN)/python -m bench.soap_codec
 	$(BIN)/python -m bench.edge
 	$(BIN)/python -m bench.documents
+
+fuzz: $(DEV)
+	$(BIN)/python -m tests.fuzz --minutes 20 --schemas 5000 $(ARGS)
 
 lock: $(DEV)
 	$(BIN)/pip install --quiet uv

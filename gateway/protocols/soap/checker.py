@@ -7,7 +7,6 @@ value the writer refuses, and none in a value the writer accepts; tests hold the
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,6 +28,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
+from gateway.protocols.soap.order import matcher
 from gateway.protocols.soap.wildcards import fragment, one_element
 
 MAX_ERRORS = 100
@@ -144,9 +144,20 @@ class Checker:
     def _nil(self, type: ComplexType, value: dict[str, object], at: str) -> Iterator[FieldError]:
         if value["$nil"] is not True:
             yield FieldError(_at(at, "$nil"), "must be true")
+        known = {"$nil"}
+        if "$type" in value:
+            derived = [self._contract.types[key] for key in self._contract.derived.get(type.key, ())]
+            actual = next((t for t in derived if t.key == value["$type"] and _concrete(t)), None)  # type: ignore[union-attr]
+            if not isinstance(actual, ComplexType):
+                yield FieldError(_at(at, "$type"), "names no type derived from the declared one")
+                return
+            type, known = actual, {"$nil", "$type"}
         form = self._form(type)
-        yield from self._attributes(replace(form, any_attribute=None), value, at)
-        yield from _unknown(value, {"$nil", *(key for key, _ in form.attributes)}, at)
+        yield from self._attributes(form, value, at)
+        known |= {key for key, _ in form.attributes}
+        if form.any_attribute is not None:
+            known |= {key for key in value if key.startswith("@")}
+        yield from _unknown(value, known, at)
 
     def _form(self, type: ComplexType) -> Form:
         if type.key not in self._forms:
@@ -250,7 +261,7 @@ class Checker:
             else:
                 clean = False
                 yield from _unknown(item, by_key, here)
-        if clean and not re.fullmatch(node.pattern, "".join(symbols)):
+        if clean and not matcher(node.model)("".join(symbols)):
             yield FieldError(at, f"has {', '.join(by_key)} in an order or number the contract does not allow")
 
     # --- open content ------------------------------------------------------------------------------------------------

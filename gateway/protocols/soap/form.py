@@ -34,10 +34,10 @@ from gateway.protocols.soap.model import (
     Wildcard,
     local,
 )
+from gateway.protocols.soap.order import Model
 
 WILDCARD_SYMBOL = "\u00ff"
 _FIRST_SYMBOL = 0x100
-_MAX_REPEAT = 2**32 - 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """An ordered array of one-key objects (and text, when mixed). ``pattern`` is a regular expression over slot symbols."""
+    """An ordered array of one-key objects (and text, when mixed). ``model`` is its content model over slot symbols."""
 
     key: str
     slots: tuple[Slot, ...]
     wildcards: tuple[Wildcard, ...]
-    pattern: str
+    model: Model | None
     required: bool
     mixed: bool = False
 
@@ -251,34 +251,27 @@ def _items(key: str, particle: Particle | None, by_name: Mapping[str, Slot], mix
     names = dict.fromkeys(use.element.name for use in _uses(particle))
     required = particle is not None and not _emptiable(particle)
     found = tuple(by_name[name] for name in names)
-    return Items(key, found, tuple(_wildcards(particle)), _pattern(particle, by_name), required, mixed)
+    model = _model(particle, by_name) if particle is not None else None
+    return Items(key, found, tuple(_wildcards(particle)), model, required, mixed)
 
 
-def _pattern(particle: Particle | None, by_name: Mapping[str, Slot]) -> str:
-    """The content model as a regular expression. Repeated groups do not backtrack: XML Schema's unique particle attribution
-    means they never need to."""
-    if particle is None:
-        return ""
+def _model(particle: Particle, by_name: Mapping[str, Slot]) -> Model:
+    """The content model over the symbols of its slots."""
     if isinstance(particle, ElementUse):
-        return by_name[particle.element.name].symbol + _times(particle)
+        return "symbol", by_name[particle.element.name].symbol, particle.min, particle.max
     if isinstance(particle, Wildcard):
-        return WILDCARD_SYMBOL + _times(particle)
-    inner = [_pattern(item, by_name) for item in particle.items]
-    if particle.kind == "all":
-        return f"(?:{'|'.join(inner)})*+"
-    joined = "|".join(inner) if particle.kind == "choice" else "".join(inner)
-    times = _times(particle)
-    return f"(?:{joined}){times}{'+' if times else ''}"
-
-
-def _times(particle: Particle) -> str:
-    high = "" if particle.max is None else min(particle.max, _MAX_REPEAT)
-    if (particle.min, high) == (1, 1):
-        return ""
-    return f"{{{min(particle.min, _MAX_REPEAT)},{high}}}"
+        return "symbol", WILDCARD_SYMBOL, particle.min, particle.max
+    return particle.kind, tuple(_model(item, by_name) for item in particle.items), particle.min, particle.max
 
 
 # --- what an operation reaches ---------------------------------------------------------------------------------------
+
+
+def names_of(type: Type) -> Iterator[str]:
+    """The Clark names of the elements and attributes a type itself declares."""
+    if isinstance(type, ComplexType):
+        yield from (use.element.name for use in _uses(type.content))
+        yield from (attribute.name for attribute in type.attributes)
 
 
 def has_wildcard(type: Type) -> bool:

@@ -30,6 +30,7 @@ from gateway.protocols.soap.model import (
 
 Schema = dict[str, Any]
 Direction = Literal["request", "answer"]
+Says = Literal["", "named", "either"]
 
 
 def request_schema(contract: Contract, operation: Operation, *, ref: str = "#/$defs/") -> Schema:
@@ -129,32 +130,41 @@ class _Describer:
 
     def _nil(self, type: Type) -> list[Schema]:
         null: Schema = {"type": "null"}
-        if not isinstance(type, ComplexType) or not type.attributes or self._encoded:
+        if not isinstance(type, ComplexType) or self._encoded:
             return [null]
+        derived = [self._contract.types[key] for key in self._contract.derived.get(type.key, ())]
+        variants = [self._nil_object(t, t) for t in derived if isinstance(t, ComplexType) and not t.abstract]
+        if type.attributes or type.any_attribute is not None:
+            variants.insert(0, self._nil_object(type, None))
+        return variants if any(attribute.required for attribute in type.attributes) else [null, *variants]
+
+    def _nil_object(self, type: ComplexType, named: ComplexType | None) -> Schema:
+        """A nil element with attributes, or of a type that has to be named."""
         form = form_of(type)
-        properties = {key: self._attribute(attribute) for key, attribute in form.attributes}
-        required = ["$nil", *(key for key, attribute in form.attributes if attribute.required)]
-        nulls = [] if len(required) > 1 else [null]
-        return [*nulls, self._closed({"$nil": {"const": True}, **properties}, required)]
+        attributes = form.attributes
+        properties: Schema = {"$nil": {"const": True}} | ({"$type": {"const": type.key}} if named is not None else {})
+        required = [*properties, *(key for key, attribute in attributes if attribute.required)]
+        schema = self._closed(properties | {key: self._attribute(attribute) for key, attribute in attributes}, required)
+        return self._decorated(schema, type, form, [])
 
     def _complex(self, type: ComplexType) -> Schema:
         derived = [self._contract.types[key] for key in self._contract.derived.get(type.key, ())]
         concrete = [t for t in derived if isinstance(t, ComplexType) and not t.abstract]
         if not concrete:
-            return self._reference(type, None)
-        variants = [] if type.abstract else [self._reference(type, type if not self._answer else None)]
-        variants += [self._reference(t, t) for t in concrete]
-        mapping = {t.key: self._reference(t, t)["$ref"] for t in concrete}
+            return self._reference(type, "")
+        variants = [] if type.abstract else [self._reference(type, "" if self._answer else "either")]
+        variants += [self._reference(t, "named") for t in concrete]
+        mapping = {t.key: self._reference(t, "named")["$ref"] for t in concrete}
         return {"oneOf": variants, "discriminator": {"propertyName": "$type", "mapping": mapping}}
 
-    def _reference(self, type: ComplexType, named: ComplexType | None) -> Schema:
-        """A reference to a type's definition; ``named``: one whose values say their type."""
-        key = f"{type.key} named" if named is not None else type.key
+    def _reference(self, type: ComplexType, says: Says) -> Schema:
+        """A reference to a type's definition. ``says``: whether its values say their type, must, or may do ``either``."""
+        key = f"{type.key} {says}"
         if key not in self._names:
-            name = self._unused(re.sub(r"[^A-Za-z0-9._-]", "", local(type.key)) + (".named" if named else ""))
+            name = self._unused(re.sub(r"[^A-Za-z0-9._-]", "", local(type.key)) + (f".{says}" if says else ""))
             self._names[key] = name
             self._definitions[name] = {}
-            self._definitions[name] = self._definition(type, named)
+            self._definitions[name] = self._definition(type, says)
         return {"$ref": self._ref + self._names[key]}
 
     def _unused(self, name: str) -> str:
@@ -165,15 +175,14 @@ class _Describer:
             candidate = f"{name}{count}"
         return candidate
 
-    def _definition(self, type: ComplexType, named: ComplexType | None) -> Schema:
+    def _definition(self, type: ComplexType, says: Says) -> Schema:
         form = form_of(type)
         properties: Schema = {key: self._attribute(attribute) for key, attribute in form.attributes}
         required = [key for key, attribute in form.attributes if attribute.required]
         constraints: list[Schema] = []
-        if named is not None:
+        if says:
             properties["$type"] = {"const": type.key}
-            base = self._contract.derived.get(type.key) is not None and not self._answer and not type.abstract
-            required += [] if base and not self._is_derived(type) else ["$type"]
+            required += ["$type"] if says == "named" else []
         if form.kind == "simple" and form.simple is not None:
             properties["$value"] = self.simple(form.simple)
             required.append("$value")
@@ -183,9 +192,6 @@ class _Describer:
             required += more
         schema = self._closed(properties, required)
         return self._decorated(schema, type, form, constraints)
-
-    def _is_derived(self, type: ComplexType) -> bool:
-        return any(type.key in keys for keys in self._contract.derived.values())
 
     def _decorated(self, schema: Schema, type: ComplexType, form: Form, constraints: list[Schema]) -> Schema:
         if form.any_attribute is not None:

@@ -132,16 +132,19 @@ def whitespace(type: SimpleType) -> str:
 
 
 def normalise(text: str, mode: str) -> str:
-    if mode == "collapse":
-        return " ".join(text.translate(_BLANKS).split(" ")).strip(" ") if "  " not in text else _collapse(text)
-    return text.translate(_BLANKS) if mode == "replace" else text
+    if mode == "preserve":
+        return text
+    text = text.translate(_BLANKS)
+    if mode == "replace":
+        return text
+    return _collapse(text) if "  " in text else text.strip(" ")
 
 
 _BLANKS = str.maketrans("\t\n\r", "   ")
 
 
 def _collapse(text: str) -> str:
-    return " ".join(part for part in text.translate(_BLANKS).split(" ") if part)
+    return " ".join(part for part in text.split(" ") if part)
 
 
 def integer_range(type: SimpleType) -> tuple[int | None, int | None]:

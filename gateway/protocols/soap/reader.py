@@ -7,7 +7,6 @@ text names elements, never values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +27,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
+from gateway.protocols.soap.order import matcher
 from gateway.protocols.soap.program import Program
 from gateway.protocols.soap.wildcards import inner_xml, outer_xml
 
@@ -150,7 +150,7 @@ class ReaderCompiler:
         if isinstance(type, SimpleType):
             return self._leaf(lines, type, element.default or element.fixed, c)
         call = self._type_function(element.type)
-        nil = self._program.object(_nil_reader(form_of(type)))
+        nil = self._program.object(self._nil_reader(element.type))
         if key_is_concrete(type):
             lines.add(f"if not {c}.keys(): v = {self._exact_function(element.type)}({c}, d)")
             lines.add(f"elif is_nil({c}): v = {nil}({c})")
@@ -158,6 +158,24 @@ class ReaderCompiler:
             lines.add(f"if is_nil({c}): v = {nil}({c})")
         lines.add(f"else: v = {call}({c}, d)")
         return "v"
+
+    def _nil_reader(self, key: str) -> Callable[[Any], object]:
+        """Reads nil elements of a type; with what a derived type's name and attributes say, where there are any."""
+        readers = {}
+        for choice in (key, *self._contract.derived.get(key, ())):
+            type = self._contract.types[choice]
+            if isinstance(type, ComplexType):
+                readers[choice] = _nil_reader(form_of(type))
+
+        def read(node: Any) -> object:
+            named = node.get(TYPE)
+            name = prefixed(node, named) if named is not None and len(readers) > 1 else key
+            if name == key or name not in readers:
+                return readers[key](node)
+            found = readers[name](node)
+            return {"$nil": True, "$type": name} if found is None else {"$type": name, **found}
+
+        return read
 
     def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str) -> str:
         exact = self._program.object(leaf_reader(type, default))
@@ -359,7 +377,7 @@ class ReaderCompiler:
         for slot in node.slots:
             self._tables.append((table, slot.element.name, self._element_function(slot.element)))
         keys = {slot.element.name: (slot.key, slot.symbol) for slot in node.slots}
-        matches = re.compile(node.pattern).fullmatch
+        matches = matcher(node.model)
         admits = _admits(node.wildcards) if node.wildcards else None
 
         def read(parent: Any, nodes: list[Any], d: int) -> list[object]:
@@ -470,10 +488,10 @@ def _selector(declared: str, table: dict[str, Any]) -> ElementReader:
     return select
 
 
-def _nil_reader(form: Form) -> Callable[[Any], object]:
+def _nil_reader(form: Form) -> Callable[[Any], dict[str, object] | None]:
     attributes = attribute_reader(form)
 
-    def read(node: Any) -> object:
+    def read(node: Any) -> dict[str, object] | None:
         if len(node) or (node.text and not node.text.isspace()):
             raise Misfit(f"element {shown(node)}: nil and yet with content")
         found = attributes(node) if any(name not in (NIL, TYPE) for name in node.keys()) else {}  # noqa: SIM118

@@ -9,7 +9,7 @@ contract knows, or ``{"$xml"}``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Protocol
 
 from lxml import etree
@@ -199,7 +199,7 @@ class AnyWriter:
         text = self._element(f"type {key}", Element("value", key))(inner)
         return f"<{name} {declared}{text.removeprefix('<value').removesuffix('</value>')}</{name}>"
 
-    def attributes(self, value: dict[str, object], known: frozenset[str]) -> tuple[str, int]:
+    def attributes(self, value: dict[str, object], known: Container[str]) -> tuple[str, int]:
         """Undeclared attributes ``@{namespace}name`` of an object, and how many there are."""
         parts: list[str] = []
         for key in value:

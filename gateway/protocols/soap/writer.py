@@ -6,13 +6,24 @@ the first thing that does not fit; ``checker.py`` then finds out everything that
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gateway.protocols.soap import leaves, lexical
-from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, keys, nullable
+from gateway.protocols.soap.form import (
+    WILDCARD_SYMBOL,
+    AnySlot,
+    Block,
+    Form,
+    FormNode,
+    Items,
+    Slot,
+    form_of,
+    keys,
+    names_of,
+    nullable,
+)
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     XML,
@@ -26,6 +37,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
+from gateway.protocols.soap.order import matcher
 from gateway.protocols.soap.program import Program
 from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape_attribute
 
@@ -63,6 +75,7 @@ class WriterCompiler:
         self._tables: list[tuple[dict[str, tuple[str, Any]], str, str, str]] = []
         self._program = Program(Unfit=Unfit, plain=leaves.plain)
         self._any = AnyWriter(contract, self)
+        self._open = False
 
     def compile(self, elements: Iterable[Element]) -> list[ElementWriter]:
         """A function from JSON value to the element's XML, for each element."""
@@ -73,7 +86,20 @@ class WriterCompiler:
         for table, type_name, function, prefix in self._tables:
             table[type_name] = (prefix, self._program.function(function))
         self._tables.clear()
+        if self._open:
+            self._reserve()
         return [self._program.function(name) for name in names]
+
+    def _reserve(self) -> None:
+        """Prefixes for every namespace of the contract: what open content may hold is compiled when the envelope's start, which
+        declares them, is long rendered."""
+        self._open = False
+        for key, type in self._contract.types.items():
+            self.prefixes.name(key)
+            for name in names_of(type):
+                self.prefixes.name(name)
+        for name in self._contract.elements:
+            self.prefixes.name(name)
 
     def _element_function(self, element: Element) -> str:
         body = _Body(self._program)
@@ -91,6 +117,7 @@ class WriterCompiler:
         nil = self._program.text(f'<{name} xsi:nil="true"/>')
         type = self._contract.types[element.type]
         if element.type == ANY_TYPE or isinstance(type, ArrayType):
+            self._open = True
             write = self._program.object(self._any.element(name, element.nillable))
             return [(False, f"{write}({x})")]
         if isinstance(type, SimpleType) and type.builtin in lexical.QUALIFIED:
@@ -117,18 +144,30 @@ class WriterCompiler:
         body.line(f"else: {x} = {body.join(pieces)}")
         return [(False, x)]
 
-    def _nil_writer(self, name: str, type: ComplexType) -> ElementWriter:
-        form = form_of(type)
-        writers = {key: (self.prefixes.name(a.name), lexical.writer(leaves.fixed(a.type, a.fixed))) for key, a in form.attributes}
-        required = {key for key, a in form.attributes if a.required}
+    def _nil_writer(self, name: str, declared: ComplexType) -> ElementWriter:
+        """The writer of ``{"$nil": true, ...}``: attributes, and the name of a derived type when it has one."""
+        known: dict[object, tuple[str, frozenset[str], dict[str, ElementWriter], bool]] = {}
+        for key in (declared.key, *self._contract.derived.get(declared.key, ())):
+            type = self._contract.types[key]
+            if isinstance(type, ComplexType) and (key == declared.key or not type.abstract):
+                form = form_of(type)
+                attributes = form.attributes
+                writers = {k: attribute_writer(self.prefixes.name(a.name), a) for k, a in attributes}
+                said = "" if key == declared.key else f' xsi:type="{self.prefixes.name(key)}"'
+                required = frozenset(k for k, a in attributes if a.required)
+                known[key] = (said, required, writers, form.any_attribute is not None)
 
         def write(value: Any) -> str:
-            if value["$nil"] is not True or not required <= value.keys():
+            if value["$nil"] is not True or value.get("$type", "") == declared.key:
                 raise Unfit
-            attributes = (
-                f' {writers[key][0]}="{escape_attribute(writers[key][1](item))}"' for key, item in value.items() if key != "$nil"
-            )
-            return f'<{name} xsi:nil="true"{"".join(attributes)}/>'
+            said, required, writers, free = known[value.get("$type", declared.key)]
+            if not required <= value.keys():
+                raise Unfit
+            extra, count = self._any.attributes(value, writers.keys()) if free else ("", 0)
+            own = [writers[key](item) for key, item in value.items() if key in writers]
+            if len(own) + count + len(value.keys() & {"$nil", "$type"}) != len(value):
+                raise Unfit
+            return f'<{name} xsi:nil="true"{said}{"".join(own)}{extra}/>'
 
         return write
 
@@ -216,6 +255,7 @@ class WriterCompiler:
         if isinstance(node, Items):
             return self._single(body, node.key, self._items(node), certain and node.required)
         if isinstance(node, AnySlot):
+            self._open = True
             write = self._program.object(self._any.slot(node.wildcard, node.repeated))
             return self._single(body, node.key, write, certain and node.wildcard.min > 0)
         if node.kind == "choice":
@@ -303,8 +343,9 @@ class WriterCompiler:
         table: dict[str, tuple[str, Any]] = {}
         for key, (symbol, function) in elements.items():
             self._tables.append((table, key, function, symbol))
-        matches = re.compile(node.pattern).fullmatch
+        matches = matcher(node.model)
         other = self._any.item(node.wildcards) if node.wildcards else None
+        self._open = self._open or other is not None
 
         def write(items: Any) -> str:
             if not isinstance(items, list):

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from lxml import etree
 
@@ -636,3 +637,65 @@ def test_an_element_of_no_namespace_stays_so_in_open_content() -> None:
     codec = codec_of(root("<xs:sequence><xs:any processContents='lax'/></xs:sequence>"))
     value = {"$any": {"$xml": '<a xmlns="urn:x"><b xmlns="" c="1"><d/></b></a>'}}
     assert codec.decode(codec.encode(value)) == value
+
+
+NILS = (
+    '<xs:complexType name="Base"><xs:sequence/><xs:anyAttribute namespace="##other" processContents="lax"/></xs:complexType>'
+    '<xs:complexType name="Derived"><xs:complexContent><xs:extension base="t:Base"><xs:attribute name="a" type="xs:int"/>'
+    "</xs:extension></xs:complexContent></xs:complexType>"
+    '<xs:complexType name="Deep"><xs:complexContent><xs:extension base="t:Derived"/></xs:complexContent></xs:complexType>'
+)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": None},
+        {"b": {"$nil": True, "@{urn:o}x": "1"}},
+        {"b": {"$nil": True, "$type": "{urn:t}Derived"}},
+        {"b": {"$nil": True, "$type": "{urn:t}Derived", "@a": 1}},
+        {"d": {"@a": 1}},
+        {"d": {"$type": "{urn:t}Deep", "@a": 1}},
+    ],
+)
+def test_nil_and_derived_types_together(value: Any) -> None:
+    body = root(
+        '<xs:sequence><xs:element name="b" type="t:Base" nillable="true" minOccurs="0"/>'
+        '<xs:element name="d" type="t:Derived" minOccurs="0"/></xs:sequence>'
+    )
+    found = contract(NILS + body)
+    codec = compile_operation(found, found.operation("echo"))
+    assert codec.decode(codec.encode(value)) == value
+    for described in (request_schema(found, found.operations[0]), answer_schema(found, found.operations[0])):
+        jsonschema.Draft202012Validator(described or {}).validate(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer"),
+    [
+        ({"b": {"$nil": True, "$type": "{urn:t}Base"}}, "/b/$type"),
+        ({"b": {"$nil": True, "$type": "{urn:t}Nix"}}, "/b/$type"),
+        ({"b": {"$nil": True, "@a": 1}}, "/b/@a"),
+        ({"b": {"$nil": False}}, "/b/$nil"),
+    ],
+)
+def test_nil_that_is_wrong_has_its_pointer(value: Any, pointer: str) -> None:
+    body = root('<xs:sequence><xs:element name="b" type="t:Base" nillable="true"/></xs:sequence>')
+    plain = NILS.replace('<xs:anyAttribute namespace="##other" processContents="lax"/>', "")
+    assert list(errors(codec_of(plain + body), value)) == [pointer]
+
+
+def test_known_elements_in_open_content_have_their_namespaces() -> None:
+    other = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:u"><xs:element name="a" type="xs:int"/></xs:schema>'
+    body = '<xs:import namespace="urn:u" schemaLocation="other.xsd"/>' + root(
+        '<xs:sequence><xs:any namespace="##other"/></xs:sequence>'
+    )
+    found = read(wsdl(schema(body)), other_xsd=other)
+    codec = compile_operation(found, found.operation("echo"))
+    value = {"$any": {"{urn:u}a": 7}}
+    assert codec.decode(codec.encode(value)) == value
+
+
+def test_space_is_collapsed_whatever_it_is_made_of() -> None:
+    codec = codec_of('<xs:element name="Root" type="xs:token"/>')
+    assert codec.decode(envelope("<t:Root> a\t b\n</t:Root>")) == "a b"
