@@ -36,8 +36,22 @@ WSDL: Final = ROOT / "gateway/demo/erp/contracts/procurement.wsdl"
 NPM_SOAP: Final = "1.13.0"
 OPERATION: Final = "CreatePurchaseOrder"
 TARGET: Final = 16.0
-SIZES: Final = (10, 1_000, 10_000)
+SIZES: Final = (10, 1_000, 10_000, 100_000)
 ROUNDS: Final = 3
+
+
+CHOICE: Final = """<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"
+  xmlns:t="urn:t" xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t">
+  <types><xs:schema targetNamespace="urn:t" elementFormDefault="qualified"><xs:element name="Root"><xs:complexType>
+    <xs:choice minOccurs="0" maxOccurs="unbounded"><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:string"/>
+    </xs:choice></xs:complexType></xs:element></xs:schema></types>
+  <message name="M"><part name="p" element="t:Root"/></message>
+  <portType name="P"><operation name="echo"><input message="t:M"/><output message="t:M"/></operation></portType>
+  <binding name="B" type="t:P"><soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <operation name="echo"><soap:operation/><input><soap:body use="literal"/></input><output><soap:body use="literal"/></output>
+    </operation></binding>
+  <service name="S"><port name="Port" binding="t:B"><soap:address location="http://127.0.0.1/"/></port></service>
+</definitions>"""
 
 
 class Wrong(Exception):
@@ -48,19 +62,23 @@ def main() -> int:
     console = Console()
     try:
         with tempfile.TemporaryDirectory(prefix="erp-gateway-bench-") as folder:
-            results, sizes = _measure(Path(folder))
+            results, sizes, answers, choices = _measure(Path(folder))
     except (Missing, Wrong) as problem:
         console.print(f"The bench cannot run: {problem}", style="red", highlight=False)
         return 1
-    _show(console, results, sizes)
+    _show(console, results, sizes, answers, choices)
     figures = {f"{name}_us": round(us, 1) for name, us in results.items()}
     figures |= {f"ratio_to_{name}": round(us / results["ours"], 2) for name, us in results.items() if name != "ours"}
     figures |= {f"ours_{size}_lines_us": round(us, 1) for size, us in sizes.items()}
+    figures |= {f"ours_read_{name}_us": round(us, 1) for name, us in answers.items()}
+    figures |= {f"ours_{size}_choices_us": round(us, 1) for size, us in choices.items()}
     sys.stdout.write(orjson.dumps(figures).decode() + "\n")
     return 0
 
 
-def _measure(folder: Path) -> tuple[dict[str, float], dict[int, float]]:
+def _measure(folder: Path) -> tuple[dict[str, float], dict[int, float], dict[str, float], dict[int, float]]:
+    """Microseconds by peer; by number of lines; of reading one answer, plain, with an empty element, with one for the parser;
+    and by number of items of a repeating choice."""
     npm, php = _npm_soap(), _php()
     contract = read_contract(WSDL)
     codec = compile_operation(contract, contract.operation(OPERATION))
@@ -77,8 +95,24 @@ def _measure(folder: Path) -> tuple[dict[str, float], dict[int, float]]:
         for name, measure in peers.items():
             results[name] = min(results[name], measure())
     wide = _without_line_limit(folder)
-    sizes = {size: _timed(partial(_ours, wide, *_samples(wide, size)), max(2, 4_000 // size)) for size in SIZES}
-    return results, sizes
+    sizes = {size: _timed(partial(_ours, wide, *_samples(wide, size)), max(1, 4_000 // size)) for size in SIZES}
+    text = b"Bolts &amp; nuts, line 3"
+    kinds = {"plain": answer, "empty": answer.replace(text, b""), "commented": answer.replace(text, b"<!-- -->")}
+    answers = {name: _timed(partial(codec.decode, envelope), 400) for name, envelope in kinds.items()}
+    return results, sizes, answers, _choices(folder)
+
+
+def _choices(folder: Path) -> dict[int, float]:
+    """Microseconds to write and read a repeating choice, by its number of items."""
+    path = folder / "choice.wsdl"
+    path.write_text(CHOICE, encoding="utf-8")
+    contract = read_contract(path)
+    codec = compile_operation(contract, contract.operations[0])
+    values = {size: {"$items": [{"a": n} if n % 2 else {"b": "x"} for n in range(size)]} for size in SIZES}
+    return {
+        size: _timed(lambda value=value: codec.decode(codec.encode(value)), max(1, 4_000 // size))
+        for size, value in values.items()
+    }
 
 
 def _without_line_limit(folder: Path) -> Codec:
@@ -96,7 +130,7 @@ def _without_line_limit(folder: Path) -> Codec:
 def _order(lines: int) -> dict[str, Any]:
     positions = [
         {
-            "EBELP": n % 99_999,
+            "EBELP": (n - 1) % 99_999 + 1,
             "MATNR": f"{n % 1000:06d}",
             "MENGE": f"{n % 1000}.500",
             "MEINS": "ST",
@@ -233,7 +267,9 @@ def _apt_install(*packages: str) -> None:
 # --- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def _show(console: Console, results: dict[str, float], sizes: dict[int, float]) -> None:
+def _show(
+    console: Console, results: dict[str, float], sizes: dict[int, float], answers: dict[str, float], choices: dict[int, float]
+) -> None:
     names = {"ours": "gateway", "zeep": "zeep", "npm_soap": f"npm soap {NPM_SOAP}", "php": "PHP SoapClient (C)"}
     table = Table(title="20-line order, JSON to envelope and back")
     for column in ("", "µs per call", "time against ours", "target"):
@@ -242,11 +278,18 @@ def _show(console: Console, results: dict[str, float], sizes: dict[int, float]) 
         table.add_row(names[name], f"{us:,.0f}", f"{us / results['ours']:.1f} ×", f"{TARGET:.0f} ×" if name == "zeep" else "")
     console.print(table)
     growth = Table(title="the gateway's codec by size")
-    for column in ("order lines", "µs per call", "µs per line"):
+    for column in ("items", "order lines, µs", "each", "repeating choice, µs", "each"):
         growth.add_column(column, justify="right")
     for size, us in sizes.items():
-        growth.add_row(f"{size:,}", f"{us:,.0f}", f"{us / size:.2f}")
+        choice = choices[size]
+        growth.add_row(f"{size:,}", f"{us:,.0f}", f"{us / size:.2f}", f"{choice:,.0f}", f"{choice / size:.2f}")
     console.print(growth)
+    reading = Table(title="reading the answer of 20 lines")
+    for column in ("", "µs"):
+        reading.add_column(column, justify="right" if column else "left")
+    for name, us in answers.items():
+        reading.add_row(f"{name} text" if name != "plain" else name, f"{us:,.0f}")
+    console.print(reading)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from gateway.protocols.soap import leaves, lexical
-from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, nullable
+from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, leaves_of, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     XSD,
@@ -319,25 +319,27 @@ class ReaderCompiler:
             lines.add("else: missing(e, c)")
 
     def _all(self, lines: _Lines, block: Block, certain: bool) -> None:
-        members = [node for node in block.nodes if isinstance(node, Slot)]
-        with lines.block(f"while c.tag in {self._program.object(frozenset(slot.element.name for slot in members))}:"):
-            for slot in members:
-                key = self._program.text(slot.key)
-                with lines.block(f"if c.tag == {self._program.text(slot.element.name)}:"):
-                    if slot.repeated:
-                        self._list(lines, slot, certain=False)
-                    else:
-                        lines.add(f"if {key} in o: missing(e, c)")
-                        self._take(lines, slot)
-                    lines.add("continue")
-        needed = frozenset(slot.key for slot in members if slot.min)
-        if needed:
-            seen = (
-                ""
-                if certain and block.required
-                else f" and not {self._program.object(frozenset(s.key for s in members))}.isdisjoint(o)"
-            )
-            lines.add(f"if not {self._program.object(needed)} <= o.keys(){seen}: missing(e, c)")
+        """An all-group: its members in any order; a substitution group in it is a choice, of which one may be there."""
+        members = [[node for node in leaves_of(child) if isinstance(node, Slot)] for child in block.nodes]
+        every = [slot for slots in members for slot in slots]
+        with lines.block(f"while c.tag in {self._program.object(frozenset(slot.element.name for slot in every))}:"):
+            for slots in members:
+                rivals = self._program.object(frozenset(slot.key for slot in slots))
+                for slot in slots:
+                    with lines.block(f"if c.tag == {self._program.text(slot.element.name)}:"):
+                        if slot.repeated:
+                            self._list(lines, slot, certain=False)
+                        else:
+                            lines.add(f"if not {rivals}.isdisjoint(o): missing(e, c)")
+                            self._take(lines, slot)
+                        lines.add("continue")
+        there = "" if certain and block.required else f" and not {self._keys(every)}.isdisjoint(o)"
+        for child, slots in zip(block.nodes, members, strict=True):
+            if not nullable(child):
+                lines.add(f"if {self._keys(slots)}.isdisjoint(o){there}: missing(e, c)")
+
+    def _keys(self, slots: list[Slot]) -> str:
+        return self._program.object(frozenset(slot.key for slot in slots))
 
     def _ordered(self, lines: _Lines, node: Items, certain: bool, read: str) -> None:
         lines.add("l = []")

@@ -18,6 +18,7 @@ from gateway.protocols.soap import leaves, lexical
 from gateway.protocols.soap.form import Block, Form, FormNode, Slot, form_of
 from gateway.protocols.soap.model import (
     ANY_TYPE,
+    XSI,
     ArrayType,
     ComplexType,
     Contract,
@@ -30,8 +31,11 @@ from gateway.protocols.soap.model import (
 from gateway.protocols.soap.program import Program
 
 Scan = Callable[[str, int], object]
+_Member = tuple[str, str, str]
+"""A key, the variable that holds its value, and the test of whether it is there, "" for always."""
 
 MISS: Final = object()
+_ABSENT: Final = object()
 _MAX_STYLES: Final = 16
 _MAX_HEAD: Final = 4_000
 _MAX_ELEMENTS: Final = 500
@@ -39,7 +43,8 @@ _MAX_DEPTH: Final = 30
 _MAX_LOOPS: Final = 10
 _SPACE: Final = "[ \\t\\r\\n]*+"
 _PLAIN: Final = "[^<>&\\x00-\\x08\\x0b-\\x1f]*+"
-_TEXT: Final = f"(?!<)({_PLAIN}(?:&(?:amp|lt|gt|quot|apos);{_PLAIN})*+)"
+_TEXT: Final = f"({_PLAIN}(?:&(?:amp|lt|gt|quot|apos);{_PLAIN})*+)"
+_SOME_TEXT: Final = f"(?!<){_TEXT}"
 _ATTRIBUTE: Final = '([^<>&"\\x00-\\x1f]*+)'
 _NUMBERS: Final = {"decimal": "(-?+[0-9]++(?:\\.[0-9]++)?+)", "int": "(-?+[0-9]{1,9}+)", "unsignedInt": "([0-9]{1,9}+)"}
 _HEAD: Final = re.compile(
@@ -139,7 +144,7 @@ class _Source:
     groups are ``names``; ``after`` are the statements that make values of them."""
 
     def __init__(self, contract: Contract, prefixes: dict[str, str]) -> None:
-        self.program = Program(MISS=MISS, unescape=unescape)
+        self.program = Program(MISS=MISS, ABSENT=_ABSENT, unescape=unescape)
         self.lines: list[str] = []
         self.pattern = _SPACE
         self._names: list[str] = []
@@ -201,7 +206,7 @@ class _Source:
         name = self._name(element.name)
         type = self._type(element)
         if isinstance(type, SimpleType):
-            return self._leaf(name, type, optional=False)
+            return self._leaf(name, element, type, optional=False)[0]
         form = form_of(type)
         self.pattern += f"<{name}"
         attributes = self._attributes(form)
@@ -210,8 +215,8 @@ class _Source:
         self.pattern += f"</{name}>{_SPACE}"
         return value
 
-    def _attributes(self, form: Form) -> list[tuple[str, str, bool]]:
-        found = []
+    def _attributes(self, form: Form) -> list[_Member]:
+        found: list[_Member] = []
         for key, attribute in form.attributes:
             if namespace(attribute.name) or attribute.type.builtin in lexical.QUALIFIED:
                 if attribute.required:
@@ -221,29 +226,30 @@ class _Source:
             x = self._group()
             convert = f"{x} = {self.program.object(lexical.reader(attribute.type))}({x})"
             self._after.append(convert if attribute.required else f"if {x} is not None: {convert}")
-            found.append((key, x, attribute.required))
+            found.append((key, x, "" if attribute.required else f"{x} is not None"))
         return found
 
-    def _content(self, form: Form, members: list[tuple[str, str, bool]]) -> str:
-        """The variable that will hold an object. ``members``: key, variable and whether it is always there."""
+    def _content(self, form: Form, members: list[_Member]) -> str:
+        """The variable that will hold an object with these members and those of its content."""
         self._depth += 1
         if form.kind != "fields" or self._depth > _MAX_DEPTH:
             raise _Unplain
-        members += [(slot.key, self._slot(slot), slot.repeated or slot.min > 0) for slot in _slots(form.root)]
+        members += [(slot.key, *self._slot(slot)) for slot in _slots(form.root)]
         self._depth -= 1
-        certain = next((n for n, member in enumerate(members) if not member[2]), len(members))
+        certain = next((n for n, member in enumerate(members) if member[2]), len(members))
         value, text = self._variable(), self.program.text
         self._after.append(f"{value} = {{{', '.join(f'{text(key)}: {x}' for key, x, _ in members[:certain])}}}")
-        for key, x, always in members[certain:]:
-            self._after.append(f"{'' if always else f'if {x} is not None: '}{value}[{text(key)}] = {x}")
+        for key, x, test in members[certain:]:
+            self._after.append(f"{f'if {test}: ' if test else ''}{value}[{text(key)}] = {x}")
         return value
 
-    def _slot(self, slot: Slot) -> str:
+    def _slot(self, slot: Slot) -> tuple[str, str]:
+        """The variable that will hold a slot, and the test of whether it is there, "" where it always is."""
         if not slot.repeated and slot.min:
-            return self._element(slot.element)
+            return self._element(slot.element), ""
         type = self._type(slot.element)
         if not slot.repeated and isinstance(type, SimpleType):
-            return self._leaf(self._name(slot.element.name), type, optional=True)
+            return self._leaf(self._name(slot.element.name), slot.element, type, optional=True)
         self.flush()
         result = self._variable()
         self.line(f"{result} = {'[]' if slot.repeated else None}")
@@ -254,7 +260,7 @@ class _Source:
         if slot.repeated:
             self.line(f"if len({result}) < {slot.min}: return MISS")
             self.line("pass" if slot.max is None else f"if len({result}) > {slot.max}: return MISS")
-        return result
+        return result, "" if slot.repeated else f"{result} is not None"
 
     @contextmanager
     def _loop(self) -> Iterator[None]:
@@ -269,16 +275,32 @@ class _Source:
         self._indent, self._otherwise = self._indent[:-4], before
         self._loops -= 1
 
-    def _leaf(self, name: str, type: SimpleType, optional: bool) -> str:
+    def _leaf(self, name: str, element: Element, type: SimpleType, optional: bool) -> tuple[str, str]:
+        """The variable that will hold an element of simple type, and the test of whether it is there."""
         if type.variety == "atomic" and type.builtin in lexical.QUALIFIED:
             raise _Unplain
         number = _NUMBERS.get(type.builtin) if type.variety == "atomic" else None
-        pattern = f"<{name}>{number or _TEXT}</{name}>{_SPACE}"
+        empty = _may_be_empty(element, type)
+        short = "|".join((["/"] if empty else []) + self._nil(element))
+        text = number or (_TEXT if empty else _SOME_TEXT)
+        pattern = f"<{name}(?:({short})>|>{text}</{name}>){_SPACE}" if short else f"<{name}>{text}</{name}>{_SPACE}"
         self.pattern += f"(?:{pattern})?" if optional else pattern
+        e = self._group() if short else ""
         x = self._group()
         lines = self._conversion(type, x, number is not None)
+        if short:
+            empty_value = f'("" if {e} == "/" else None)' if empty else "None"
+            missing = f"ABSENT if {e} is None else {empty_value}" if optional else empty_value
+            self._after.append(f"if {x} is None: {x} = {missing}")
+            self._after += ["else:", *(f"    {line}" for line in lines)] if lines else []
+            return x, f"{x} is not ABSENT" if optional else ""
         self._after += [f"if {x} is not None:", *(f"    {line}" for line in lines)] if optional and lines else lines
-        return x
+        return x, f"{x} is not None" if optional else ""
+
+    def _nil(self, element: Element) -> list[str]:
+        """The expression for the rest of a nil element's tag, where the contract and the scope of prefixes allow one."""
+        prefix = self._prefixes.get(XSI)
+        return [f' {re.escape(prefix)}:nil="(?:true|1)" ?/'] if element.nillable and prefix else []
 
     def _conversion(self, type: SimpleType, x: str, number: bool) -> list[str]:
         if number:
@@ -289,6 +311,12 @@ class _Source:
         if usual != x:
             return [unescape, f"{x} = {exact}({x})"]
         return [unescape, f"{x} = {exact}({x}) if {test} else {x}"] if test else [unescape]
+
+
+def _may_be_empty(element: Element, type: SimpleType) -> bool:
+    """Whether an element without text is an empty string, as it is for strings that have no default."""
+    plain = type.variety == "atomic" and type.builtin == "string" and lexical.whitespace(type) == "preserve"
+    return plain and element.default is None and element.fixed is None
 
 
 def _slots(root: FormNode | None) -> tuple[Slot, ...]:

@@ -699,3 +699,15 @@ def test_known_elements_in_open_content_have_their_namespaces() -> None:
 def test_space_is_collapsed_whatever_it_is_made_of() -> None:
     codec = codec_of('<xs:element name="Root" type="xs:token"/>')
     assert codec.decode(envelope("<t:Root> a\t b\n</t:Root>")) == "a b"
+
+
+def test_a_substitution_group_in_an_all_group() -> None:
+    heads = '<xs:element name="head" type="xs:string"/><xs:element name="member" substitutionGroup="t:head" type="xs:string"/>'
+    codec = codec_of(
+        heads + root('<xs:all><xs:element name="a" type="xs:int" minOccurs="0"/><xs:element ref="t:head"/></xs:all>')
+    )
+    assert codec.decode(envelope("<t:Root><t:member>x</t:member><t:a>1</t:a></t:Root>")) == {"member": "x", "a": 1}
+    assert round_trip(codec, {"head": "x"}) == {"head": "x"}
+    for wrong in ("<t:head>x</t:head><t:member>y</t:member>", "<t:a>1</t:a>", ""):
+        with pytest.raises(BadAnswer):
+            codec.decode(envelope(f"<t:Root>{wrong}</t:Root>"))

@@ -150,3 +150,28 @@ def test_damaged_answers_give_what_the_parser_gives(edits: list[tuple[int, int, 
         text = text[:place] + added + text[place + removed :]
     found = scanned(text.encode())
     assert found is MISS or found == parsed(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("note", "value"),
+    [
+        ("", {}),
+        ("<t:note/>", {"note": ""}),
+        ("<t:note></t:note>", {"note": ""}),
+        ('<t:note xsi:nil="true"/>', {"note": None}),
+        ('<t:note xsi:nil="1" />', {"note": None}),
+        ("<t:note>&lt;</t:note>", {"note": "<"}),
+    ],
+)
+def test_empty_and_nil_elements_need_no_parser(note: str, value: dict[str, object]) -> None:
+    head = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    answer = wsdls.envelope(f"<t:Root><t:id>1</t:id>{note}</t:Root>", head=head)
+    assert scanned(answer) == parsed(answer) == {"id": 1, **value, "line": []}
+
+
+@pytest.mark.parametrize(
+    "text", ["<t:id/>", "<t:id></t:id>", '<t:id xsi:nil="true"/>', '<t:id>1</t:id><t:note xsi:nil="false"/>']
+)
+def test_other_empty_elements_are_the_parsers(text: str) -> None:
+    head = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    assert scanned(wsdls.envelope(f"<t:Root>{text}</t:Root>", head=head)) is MISS
