@@ -328,7 +328,7 @@ def spelled(history: list[Event], spellings: list[str]) -> list[Vote]:
 
 
 @given(histories(), spellings)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_quorum_is_what_the_model_says(given_history: tuple[World, list[Event]], spellings: list[str]) -> None:
     world, history = given_history
     votes = spelled(history, spellings)
@@ -352,7 +352,7 @@ def test_a_quorum_is_what_the_model_says(given_history: tuple[World, list[Event]
 
 
 @given(histories(), spellings)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_vote_that_may_be_given_is_one_more_and_any_other_is_none(
     given_history: tuple[World, list[Event]], spellings: list[str]
 ) -> None:
@@ -497,4 +497,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -145,7 +145,7 @@ async def play(initiator: str, rounds: list[list[tuple[Any, ...]]]) -> None:
             assert await world.work(history.document, "send") <= 1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["eve", "EVE", "zoe"]), st.lists(st.lists(CLICK, min_size=1, max_size=4), min_size=2, max_size=10))
 def test_nothing_goes_without_enough_different_people(initiator: str, rounds: list[list[tuple[Any, ...]]]) -> None:
     asyncio.run(play(initiator, rounds))

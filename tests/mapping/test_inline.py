@@ -96,7 +96,7 @@ def agree(inline: Inline, convert: object, value: object) -> None:
     assert (type(got), repr(got)) == (type(wanted), repr(wanted))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(ROWS)), values, st.booleans(), st.sampled_from([None, Text(), Text(builtin="int", max_length=None)])
 )
@@ -108,7 +108,7 @@ def test_requests(name: str, value: object, parameter: bool, leaf: Text | None) 
         agree(inline, convert, value)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(ROWS)), values)
 def test_answers(name: str, value: object) -> None:
     row = ROWS[name][0]

@@ -238,7 +238,7 @@ def compiled(rows: Table, compared: Compared, *, body: bool) -> tuple[RequestMap
     return request, answer
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds(), st.data(), st.booleans())
 def test_a_program_agrees_with_the_engine(world: tuple[Table, Any], data: st.DataObject, body: bool) -> None:
     rows, value = world
