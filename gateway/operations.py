@@ -9,11 +9,13 @@ import difflib
 import re
 from collections.abc import Iterable
 from functools import partial
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from gateway.config.gateway import Upstream
 from gateway.config.routes import METHODS, OperationBase
 from gateway.config.source import Place
+from gateway.contracts.pin import verify
 from gateway.deployment import Deployment, Findings, Resource
 from gateway.errors import ConfigError
 from gateway.exchange import Headers
@@ -71,6 +73,9 @@ class Operations:
         source, place = self._deployment.source, ("upstreams", name, "wsdl")
         if "://" not in wsdl and not (self._deployment.folder / wsdl).is_file():
             raise ConfigError([source.finding(place, f"no file {wsdl}", "save the WSDL there")])
+        if "://" not in wsdl:
+            path = self._deployment.folder / wsdl
+            self._findings.warnings.extend(verify(path.parent, PurePath(wsdl).parent.as_posix()))
         try:
             return contracts.contract(wsdl, self._deployment.folder)
         except OSError as error:

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "cli/schema.py": "docs/test_docs.py",
     "cli/serve.py": "e2e/test_processes.py",
     "cli/token.py": "cli/test_commands.py",
+    "contracts/fields.py": "contracts/test_tables.py",
     "demo/erp/__main__.py": "demo/erp/test_process.py",
     "demo/people.py": "e2e/test_approval.py",
     "demo/tour.py": "cli/test_demo.py",

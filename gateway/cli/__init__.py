@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, check, demo, init, look, schema, serve, token
+from gateway.cli import audit, check, demo, init, look, schema, serve, token, wsdl
 from gateway.cli.output import errors
 from gateway.errors import ConfigError
 
@@ -28,6 +28,7 @@ app.command()(schema.schema)
 app.command()(init.init)
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
+app.add_typer(wsdl.app, name="wsdl")
 
 
 @app.callback(invoke_without_command=True)
