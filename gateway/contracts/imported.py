@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.gateway import UpstreamUrl
-from gateway.contracts.fields import Direction, NoTable, places
+from gateway.contracts.fields import LIMIT, Direction, NoTable, places
 from gateway.contracts.tables import rows
 from gateway.contracts.text import exact, flow, one_line, quoted, segment, slug, unused, words
 from gateway.errors import ConfigError, Finding
@@ -23,6 +23,8 @@ WRITES = frozenset(
     {"create", "add", "insert", "update", "change", "set", "delete", "remove", "cancel", "post", "book", "save", "submit"}
     | {"release", "or", "and"}
 )
+MOST_ROWS, FEWEST = 20_000, 40
+"""Rows of all tables together, which a reload compiles each time; a contract of very many operations gets shorter tables."""
 PART = 700_000
 """Bytes after which the field tables go on in a second file; a deployment's files have at most 1 MiB."""
 
@@ -121,6 +123,7 @@ def make(contract: Contract, choice: Choice, wsdl: str, resource: str = "") -> I
 def _entries(contract: Contract, choice: Choice, resource: str) -> list[Entry]:
     entries: list[Entry] = []
     names: set[str] = set()
+    limit = max(FEWEST, min(LIMIT, MOST_ROWS // (2 * len(choice.operations))))
     for operation in choice.operations:
         name = unused(slug(operation.name, "operation"), names)
         names.add(name)
@@ -129,7 +132,7 @@ def _entries(contract: Contract, choice: Choice, resource: str) -> list[Entry]:
         directions: tuple[Direction, ...] = ("request", "answer") if operation.output else ("request",)
         for direction in directions:
             try:
-                lines = tuple(flow(row) for row in rows(places(contract, operation, direction), direction))
+                lines = tuple(flow(row) for row in rows(places(contract, operation, direction, limit), direction))
                 found.append((direction, f"{resource}-{name}-{direction}", lines))
             except NoTable as why:
                 without.append((direction, str(why)))

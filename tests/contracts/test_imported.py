@@ -87,6 +87,16 @@ def test_names_that_become_one_slug_are_told_apart() -> None:
     assert 'post: "/s/Echo"' in made.routes
 
 
+def test_many_operations_get_shorter_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imported, "MOST_ROWS", 2)
+    monkeypatch.setattr(imported, "FEWEST", 1)
+    inner = '<xs:complexType><xs:sequence><xs:element name="b" type="xs:string"/></xs:sequence></xs:complexType>'
+    known = contract(root(f'<xs:sequence><xs:element name="a">{inner}</xs:element></xs:sequence>'))
+    made = make(known, choose(known, "x"), "contracts/s/s.wsdl", "s")
+    assert "{rest: a, erp: a, type: any, required: true}" in made.transformers[0]
+    assert "a.b" not in made.transformers[0]
+
+
 def test_long_tables_go_on_in_a_second_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imported, "PART", 300)
     known = contract(FIELD)
