@@ -21,6 +21,9 @@ Direction = Literal["request", "answer"]
 LIMIT = 400
 """Places one tree has at most."""
 
+DEEPEST = 10
+"""Objects within each other; each row is looked up in the contract level by level."""
+
 _KEY = re.compile(r"(?:\{[^{}\s]*\})?[^.\[\]{}\\\s]+")
 
 
@@ -109,7 +112,7 @@ def _doc(contract: Contract, element: Element) -> str:
 
 def _children(contract: Contract, place: Place) -> list[Place] | None:
     type = place.type
-    if not isinstance(type, ComplexType) or type.key in place.inside:
+    if not isinstance(type, ComplexType) or type.key in place.inside or len(place.inside) >= DEEPEST:
         return None
     return _fields(contract, type, place.path, place.inside | {type.key})
 
