@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.documents.ledger import LedgerUnavailable
@@ -429,6 +429,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.text(), json_values, min_size=2))
 def test_the_order_of_keys_does_not_count(value: dict[str, Any]) -> None:
     again = dict(reversed(value.items()))
