@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from gateway.config.gateway import Ledger
+from gateway.config.once import made_once
 from gateway.config.source import Source
 from gateway.errors import ConfigError
 
@@ -22,7 +21,7 @@ def audit_key(config: Ledger, source: Source, folder: Path, *, make: bool = True
         return _usable(config.audit_key.get_secret_value(), source, "audit_key")
     path = folder / config.audit_key_file
     try:
-        text = path.read_text("utf-8") if path.exists() or not make else _made(path)
+        text = made_once(path, _new, encoding="utf-8") if make else path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = f"'audit_key_file' cannot be read or made ({getattr(error, 'strerror', None) or 'it is not text'})"
         raise ConfigError(
@@ -43,19 +42,5 @@ def _usable(text: str, source: Source, name: str) -> bytes:
     return text.encode()
 
 
-def _made(path: Path) -> str:
-    """Of several processes that make it at once one wins and all read the same key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, fails when another process was first.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(temporary)
-    return path.read_text("utf-8")
+def _new() -> str:
+    return secrets.token_hex(32) + "\n"

@@ -5,8 +5,6 @@ One key signs, earlier ones still verify, so that changing the key breaks no liv
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeyParameters, OKPKey
 
 from gateway.config.identity import Builtin
+from gateway.config.once import made_once
 from gateway.config.source import Place, Source
 from gateway.errors import ConfigError, Finding
 from gateway.identity.jws import PublicKey, Rejected
@@ -39,23 +38,7 @@ def generate_key() -> str:
 def load_or_create_key(path: Path) -> str:
     """The PEM in a file; the file is made, readable by its owner only, when it is not there. Of several processes that make it at
     once one wins and all read the same key. Raises ``OSError``."""
-    try:
-        return path.read_text("ascii")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(generate_key())
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, fails when another process was first.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(temporary)
-    return path.read_text("ascii")
+    return made_once(path, generate_key)
 
 
 def parse_key(pem: str) -> SigningKey:

@@ -1,25 +1,5 @@
-"""Holding over a real ledger: SQLite, and for what leans on the database both kinds."""
+"""Holding over the same real ledgers as the desk."""
 
-from __future__ import annotations
+from tests.desk.conftest import each_world, world
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from gateway.documents.ledger import open_ledger
-from tests.desk.world import KEY, HandClock, World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    clock = HandClock()
-    async with open_ledger(f"sqlite:///{tmp_path}/ledger.db", KEY, clock) as ledger:
-        yield World(ledger, clock)
-
-
-@pytest.fixture
-async def each_world(ledger_url: str) -> AsyncIterator[World]:
-    clock = HandClock()
-    async with open_ledger(ledger_url, KEY, clock) as ledger:
-        yield World(ledger, clock)
+__all__ = ["each_world", "world"]
