@@ -17,7 +17,6 @@ from gateway.cli.init import write_example
 from gateway.cli.output import DEFAULT, ConfigPath, err, out
 from gateway.demo.erp.process import ErpProcess
 from gateway.demo.tour import tour
-from gateway.server import serve
 from gateway.telemetry import configure_logging
 
 
@@ -26,6 +25,8 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Run the tour and exit: 0 only if every step went as expected.")] = False,
 ) -> None:
     """Start a demo ERP and the gateway, walk through typical calls, and stay up to be tried."""
+    from gateway.server import serve  # With edge, console and worker: other commands need not wait for them.
+
     configure_logging("error")
     with ExitStack() as stack:
         if config == DEFAULT and not config.is_file():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.output import DEFAULT, ConfigPath
 from gateway.config.gateway import Gateway
 from gateway.config.source import read_source, validate
-from gateway.server import Part
-from gateway.server import serve as serve_process
 from gateway.supervisor import supervise
 from gateway.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from gateway.server import Part
 
 
 class LogLevel(StrEnum):
@@ -29,6 +30,8 @@ def serve(
     log_level: Annotated[LogLevel, typer.Option(help="The least important events to log.")] = LogLevel.info,
 ) -> None:
     """Serve the deployment until SIGTERM. SIGHUP, or a changed file, reloads it without dropping a call."""
+    from gateway.server import serve as serve_process  # With edge, console and worker: other commands need not wait for them.
+
     part: Part | None
     match only:
         case None | "edge" | "console" | "worker":
