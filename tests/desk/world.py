@@ -26,9 +26,10 @@ from gateway.holding import Asking, Objection, admit, recheck, value_of
 from gateway.people import Person
 from gateway.policy.file import read_policy
 from gateway.policy.index import PolicyIndex, compile_policy
+from tests.documents.support import KEY as KEY
+from tests.documents.support import NOON as NOON
+from tests.documents.support import HandClock as HandClock
 
-KEY = b"0123456789abcdef0123456789abcdef"
-NOON = 1_795_348_800.0
 HOUR = 3600.0
 TARGET = "finance:CreatePayment"
 ACCOUNT = "6222020200112233"
@@ -71,19 +72,6 @@ approvals:
     expires: 72h
     execute_within: 24h
 """
-
-
-@dataclass
-class HandClock:
-    """Time stands still until a test moves it."""
-
-    time: float = NOON
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 def policy(text: str = POLICY) -> PolicyIndex:
