@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import NoReturn
 
 from gateway.approvals.check import check_eligible, check_operations
@@ -35,6 +35,7 @@ from gateway.identity.tokens import TokenVerifier, external_issuer
 from gateway.operations import Operations
 from gateway.people import PERMISSIONS
 from gateway.pipeline import Handler, Stage, StageConfig, compose
+from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
 from gateway.policy.roles import members_of
@@ -184,16 +185,20 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
 
 
 def _policy(deployment: Deployment) -> PolicyIndex:
-    """The compiled policy, after stock Casbin agreed with it on a sample of random questions."""
-    index = compile_policy(deployment.policy)
+    return _agreed(deployment.model_text, deployment.policy)
+
+
+@lru_cache(maxsize=2)
+def _agreed(model_text: str, policy: PolicyFile) -> PolicyIndex:
+    """The compiled policy, after stock Casbin agreed with it on a sample of random questions. A reload that leaves the policy as
+    it was asks nothing again."""
+    index = compile_policy(policy)
     seed = int(index.sha256[:8], 16)
-    differences = compare_with_casbin(deployment.model_text, deployment.policy, index, sample=ORACLE_SAMPLE, seed=seed)
+    differences = compare_with_casbin(model_text, policy, index, sample=ORACLE_SAMPLE, seed=seed)
     if differences:
         first = differences[0]
         what = f"is decided otherwise by Casbin for {first.principal.subject} calling {first.operation}@{first.version}"
-        raise ConfigError(
-            [Finding(deployment.policy.path, 0, what, "this is a defect of the gateway; keep the file and report it")]
-        )
+        raise ConfigError([Finding(policy.path, 0, what, "this is a defect of the gateway; keep the file and report it")])
     return index
 
 

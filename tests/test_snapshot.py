@@ -69,6 +69,8 @@ def test_a_deployment_where_nobody_can_prove_who_they_are_is_refused(tmp_path: P
 
 def test_a_policy_casbin_reads_otherwise_never_goes_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = copy_deployment(tmp_path)
+    policy = tmp_path / "policies/policy.csv"
+    policy.write_text("# Another policy than the last one, which was compared already.\n" + policy.read_text())
     difference = Difference(Principal("wms", "demo"), "stock.get", "v1", True, False)
     monkeypatch.setattr("gateway.snapshot.compare_with_casbin", lambda *_, **__: [difference])
     with pytest.raises(ConfigError, match=r"decided otherwise by Casbin for wms calling stock\.get@v1"):

@@ -30,7 +30,8 @@ erp-gateway() {
     said=$(command erp-gateway "$@" 2>&1)
     code=$?
     echo "$said"
-    if [ $code = 0 ]; then until ready | grep -q "${said##* }"; do :; done; else until ready | grep -q refused; do :; done; fi
+    if [ $code = 0 ]; then sign=${said##* }; else sign=refused; fi
+    until ready | grep -q "$sign"; do sleep 0.05; done
     return $code
 }
 """

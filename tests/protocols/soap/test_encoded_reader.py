@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -57,9 +56,7 @@ def test_references_that_unfold_without_end_are_stopped() -> None:
     beside = "".join(
         f'<m id="r{n}" enc:arrayType="xs:anyType[2]"><i href="#r{n + 1}"/><i href="#r{n + 1}"/></m>' for n in range(levels)
     )
-    start = time.perf_counter()
     assert "unfold" in refused('<free href="#r0"/>', beside=f'{beside}<m id="r{levels}">x</m>')
-    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize(
