@@ -18,7 +18,9 @@ _ENV_12: Final = "http://www.w3.org/2003/05/soap-envelope"
 _CLIENT: Final = frozenset({"Client", "Sender"})
 _MAX_TEXT = 200
 _INTERNAL = re.compile(
-    r"[\n\r\t\\<>{}]|://|/\w+/|\bat \w+\.|\w\.\w+\(|Exception|Traceback|Error:|SQL|ORA-\d|\.(java|py|cs|php|dll)\b", re.I
+    r"[\n\r\t\\<>{}]|://|/\w+/|\bat \w+\.|\w\.\w+\(|\b([a-z_]\w*\.){2}[a-z_]|Exception|Traceback|Error:|SQL|ORA-\d"
+    r"|\.(java|py|cs|php|dll)\b|(?-i:\b(SELECT .{1,200} FROM|INSERT INTO|DELETE FROM|UPDATE .{1,200} SET) )",
+    re.I,
 )
 _QNAME = re.compile(r"[\w.:-]{1,100}").fullmatch
 

@@ -102,6 +102,9 @@ def test_soap_12_codes() -> None:
         "line one\nline two",
         "x" * 500,
         "C:\\erp\\app.config",
+        "SELECT price FROM stock failed",
+        "UPDATE t SET a = 1 was refused",
+        "no bean com.example.Stock",
     ],
 )
 def test_internals_never_reach_the_caller(text: str) -> None:
