@@ -161,6 +161,7 @@ class Operations:
             headers=request_headers(codec, _secret_headers(upstream)),
             faults=config.faults,
             coerce=coerce,
+            one_way=entry.output is None,
         )
         return operation, reads
 

@@ -41,6 +41,7 @@ class SoapOperation:
     :param target: path of the service behind the client's base URL.
     :param coerce: turns parameters (strings) into the types of the contract, where no field table does.
     :param faults: REST status by name of a declared fault; others are 422.
+    :param one_way: the contract has no answer; some servers send an empty envelope all the same.
     """
 
     codec: Codec
@@ -53,6 +54,7 @@ class SoapOperation:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     faults: Mapping[str, int] | None = None
     coerce: Callable[[object], object] | None = None
+    one_way: bool = False
 
     def prepare(self, exchange: Exchange) -> Outgoing:
         value = self.coerce(exchange.value) if self.coerce else exchange.value
@@ -83,6 +85,8 @@ class SoapOperation:
             raise
         if incoming.status >= 300:
             raise BadAnswer("The ERP answered with an error status and no fault.")
+        if self.one_way:
+            return Reply(202)
         if self.table.answer is not None:
             value = self.table.answer(value)
         return Reply(self.status, value=value)

@@ -131,6 +131,11 @@ async def test_the_empty_answer_of_a_one_way_operation(status: int) -> None:
     assert (reply.status, reply.value, reply.body) == (202, ABSENT, b"")
 
 
+async def test_a_one_way_operation_that_is_answered_all_the_same() -> None:
+    reply = await operation(outcome={}, one_way=True).send(outgoing())
+    assert (reply.status, reply.value, reply.body) == (202, ABSENT, b"")
+
+
 @pytest.mark.parametrize("kind", [b"text/xml", b"application/soap+xml; action=x", b"application/xml"])
 async def test_media_types_of_soap(kind: bytes) -> None:
     assert (await operation(FakeClient(200, [(b"x", b"y"), (b"content-type", kind)]), {}).send(outgoing())).value == {}

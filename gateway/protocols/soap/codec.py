@@ -82,6 +82,8 @@ class Codec:
         header, body = self._split(root)
         if len(body) and local(body[0].tag) == "Fault" and body[0].tag[1:].partition("}")[0] in ENVELOPES.values():
             raise self._fault.problem(body[0])
+        if self.operation.style == "rpc" and self._encoded is None:
+            _unqualify(body)
         try:
             return self._body.read(header, body)
         except (ValueError, RecursionError) as error:
@@ -235,3 +237,11 @@ class _BodyReader:
                 key, read = self._headers[child.tag]
                 found[key] = read(child, 0)
         return found
+
+
+def _unqualify(body: Any) -> None:
+    """Part accessors are in no namespace (WS-I Basic Profile 1.1, R2735); servers are known that put them into their own."""
+    for wrapper in body:
+        for part in wrapper:
+            if part.tag.startswith("{"):
+                part.tag = local(part.tag)

@@ -14,7 +14,6 @@ from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
 from gateway.protocols.soap.model import XML, local, namespace
 from gateway.protocols.soap.reader import NamespacesNeeded
 
-_ENV_12: Final = "http://www.w3.org/2003/05/soap-envelope"
 _CLIENT: Final = frozenset({"Client", "Sender"})
 _MAX_TEXT = 200
 _INTERNAL = re.compile(
@@ -33,7 +32,7 @@ class FaultReader:
 
     def problem(self, fault: Any) -> UpstreamProblem:
         """The problem a Fault element stands for, to be raised."""
-        codes, actor, reasons, detail = (_fault_12 if namespace(fault.tag) == _ENV_12 else _fault_11)(fault)
+        codes, actor, reasons, detail = (_fault_12 if _has_code(fault) else _fault_11)(fault)
         facts: dict[str, object] = {"code": codes[0] if codes else "", "subcodes": codes[1:]}
         if actor and not _INTERNAL.search(actor.replace("://", "")):
             facts["actor"] = actor[:_MAX_TEXT]
@@ -74,6 +73,11 @@ def _code(text: str | None) -> str:
     return text if _QNAME(text) else ""
 
 
+def _has_code(fault: Any) -> bool:
+    """Whether the fault has the shape of SOAP 1.2. Servers are known that write either shape in either envelope."""
+    return fault.find(f"{{{namespace(fault.tag)}}}Code") is not None
+
+
 def _fault_11(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
     parts = {local(child.tag): child for child in fault}
     codes = [part for part in _code(_text(parts.get("faultcode"))).split(".") if part]
@@ -83,7 +87,7 @@ def _fault_11(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
 
 
 def _fault_12(fault: Any) -> tuple[list[str], str, dict[str, str], Any]:
-    space = f"{{{_ENV_12}}}"
+    space = f"{{{namespace(fault.tag)}}}"
     codes: list[str] = []
     code = fault.find(f"{space}Code")
     while code is not None and len(codes) < 10:

@@ -497,6 +497,7 @@ def test_rpc_literal_wraps_parts_by_name() -> None:
     codec = compile_operation(found, found.operation("do"))
     assert b"<n0:do><a>1</a><b><n1:n>2</n1:n></b></n0:do>" in codec.encode({"a": 1, "b": {"n": 2}})
     assert codec.decode(envelope('<r:doResponse xmlns:r="urn:r"><r>x</r></r:doResponse>')) == {"r": "x"}
+    assert codec.decode(envelope('<doResponse xmlns="urn:r"><r>x</r></doResponse>')) == {"r": "x"}
     assert codec.headers == [(b"soapaction", b'""')]
 
 

@@ -90,6 +90,16 @@ def test_soap_12_codes() -> None:
     assert isinstance(problem(fault_12("e:Receiver"), "soap"), FaultServer)
 
 
+def test_either_shape_is_read_in_either_envelope() -> None:
+    shape_12 = fault_12("SOAP-ENV:Sender", '<e:Text>No such order</e:Text>', DETAIL).replace(ENVELOPE_12.encode(), ENVELOPE.encode())
+    shape_11 = fault_11("Client", "No such order", DETAIL).replace(ENVELOPE.encode(), ENVELOPE_12.encode())
+    for body, code, soap in ((shape_12, "Sender", "soap"), (shape_11, "Client", "soap12")):
+        found = problem(body, soap)
+        assert isinstance(found, Refused)
+        assert found.extensions["fault"]["code"] == code  # type: ignore[index]
+        assert found.detail == "No such order"
+
+
 @pytest.mark.parametrize(
     "text",
     [
