@@ -1,13 +1,14 @@
 """One operation compiled: JSON value to request envelope, answer envelope to JSON value or to the problem it stands for.
 
 SOAP 1.1 (W3C Note 2000-05-08) and SOAP 1.2 part 1. The envelope around the body is rendered once, at compile time. A plain
-answer is scanned, any other read from the fast tree; the rare one that needs namespace prefixes is read again from lxml's.
+answer is scanned, any other read from the fast tree; the rare one that needs namespace prefixes is read again from lxml's. Each
+part is compiled when it is first needed: a contract has hundreds of operations, and a process that starts needs none of them yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from gateway.errors import BadAnswer, FieldError, Unprocessable
@@ -17,7 +18,7 @@ from gateway.protocols.soap.encoded_reader import EncodedReader
 from gateway.protocols.soap.encoded_writer import EncodedWriter
 from gateway.protocols.soap.faults import FaultReader
 from gateway.protocols.soap.model import ENVELOPES, Contract, Element, Message, Operation, local
-from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler
+from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler, readers_of
 from gateway.protocols.soap.scanner import MISS, Scanner
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 
@@ -27,7 +28,7 @@ _END: Final = "</soapenv:Body></soapenv:Envelope>"
 
 
 def compile_operation(contract: Contract, operation: Operation) -> Codec:
-    """Compile the codec of an operation the contract offers."""
+    """The codec of an operation the contract offers. ``Codec.compile`` has it ready before the first call."""
     return Codec(contract, operation)
 
 
@@ -41,17 +42,29 @@ class Codec:
     def __init__(self, contract: Contract, operation: Operation) -> None:
         self.operation = operation
         self.content_type, self.headers = _transport(operation)
+        self._contract = contract
         self._space = ENVELOPES[operation.version]
         self._check = Checker(contract, operation.input)
-        if operation.input.encoded:
-            self._encode = _encoded_encoder(contract, operation, self._check, self._space)
-        else:
-            self._encode = _encoder(contract, operation.input, self._space)
         self._scanner = Scanner(contract, operation.output, self._space)
         self._encoded = EncodedReader(contract) if operation.output is not None and operation.output.encoded else None
-        reader = ReaderCompiler(contract)
-        self._body = _BodyReader(reader, operation.output, self._encoded)
-        self._fault = FaultReader(_fault_readers(reader, self._encoded, operation))
+
+    def compile(self) -> None:
+        """Compile now what the first call, the first unusual answer and the first fault would."""
+        _ = self._encode, self._body, self._fault
+
+    @cached_property
+    def _encode(self) -> Callable[[Any], bytes]:
+        if self.operation.input.encoded:
+            return _encoded_encoder(self._contract, self.operation, self._check, self._space)
+        return _encoder(self._contract, self.operation.input, self._space)
+
+    @cached_property
+    def _body(self) -> _BodyReader:
+        return _BodyReader(readers_of(self._contract), self.operation.output, self._encoded)
+
+    @cached_property
+    def _fault(self) -> FaultReader:
+        return FaultReader(_fault_readers(readers_of(self._contract), self._encoded, self.operation))
 
     def encode(self, value: object) -> bytes:
         """The request envelope, UTF-8. Raises ``Unprocessable`` with every error and its JSON pointer."""

@@ -100,7 +100,14 @@ class Form:
 
 
 def form_of(type: ComplexType) -> Form:
-    """The JSON form of a complex type."""
+    """The JSON form of a complex type, worked out once."""
+    if not type.form:
+        type.form.append(_form(type))
+    form: Form = type.form[0]
+    return form
+
+
+def _form(type: ComplexType) -> Form:
     attributes = tuple(_attribute_keys(type.attributes))
     if type.simple is not None:
         return Form("simple", attributes, type.any_attribute, None, type.simple)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 XSD = "http://www.w3.org/2001/XMLSchema"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -139,6 +139,8 @@ class ComplexType:
     simple: SimpleType | None = None
     content: Particle | None = None
     documentation: str = ""
+    form: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What ``form_of`` has made of the type, once it was asked: it follows from the rest, and is asked for often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,8 @@ class Contract:
     types: Mapping[str, Type]
     derived: Mapping[str, tuple[str, ...]]
     elements: Mapping[str, Element] = field(default_factory=dict)
+    shared: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What the codecs of its operations share, once there is one."""
 
     def operation(self, name: str, *, service: str | None = None, port: str | None = None) -> Operation:
         """The operation of that name; the first port that offers it, SOAP 1.1 or 1.2, when no port is named.

@@ -6,8 +6,12 @@ the source runs in. So no element name, enumeration value or pattern, however ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+Pieces = list[tuple[bool, str]]
+"""Alternating text constants (True, text) and expressions (False, source)."""
 
 
 class Program:
@@ -41,3 +45,41 @@ class Program:
     def function(self, name: str) -> Callable[..., Any]:
         found: Callable[..., Any] = self.names[name]
         return found
+
+
+class Body:
+    """The statements of one generated function. ``count`` is how many keys of its object they have surely used."""
+
+    def __init__(self, program: Program) -> None:
+        self.lines: list[str] = []
+        self.count = 0
+        self._program = program
+        self._indent = ""
+        self._variables = 0
+
+    def add(self, text: str) -> None:
+        self.lines.append(self._indent + text)
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        self.add(header)
+        self._indent += "    "
+        yield
+        self._indent = self._indent[:-4]
+
+    def variable(self) -> str:
+        self._variables += 1
+        return f"x{self._variables}"
+
+    def join(self, pieces: Pieces) -> str:
+        """An expression for the concatenation of pieces, neighbouring constants merged."""
+        merged: Pieces = []
+        for constant, text in pieces:
+            if constant and merged and merged[-1][0]:
+                merged[-1] = (True, merged[-1][1] + text)
+            else:
+                merged.append((constant, text))
+        names = [self._program.text(text) if constant else text for constant, text in merged]
+        if not names:
+            return '""'
+        return names[0] if len(names) == 1 else 'f"' + "".join(f"{{{name}}}" for name in names) + '"'

@@ -7,8 +7,8 @@ text names elements, never values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -28,7 +28,7 @@ from gateway.protocols.soap.model import (
     namespace,
 )
 from gateway.protocols.soap.order import matcher
-from gateway.protocols.soap.program import Program
+from gateway.protocols.soap.program import Body, Program
 from gateway.protocols.soap.wildcards import inner_xml, outer_xml
 
 ElementReader = Callable[[Any, int], object]
@@ -100,11 +100,21 @@ def check_attributes(node: Any, known: frozenset[str]) -> None:
             raise Misfit(f"element {shown(node)}: the attribute {name} is unknown")
 
 
+def readers_of(contract: Contract) -> ReaderCompiler:
+    """The compiler all operations of a contract share, so that a type is compiled once for all of them."""
+    if not contract.shared:
+        contract.shared.append(ReaderCompiler(contract))
+    found: ReaderCompiler = contract.shared[0]
+    return found
+
+
 class ReaderCompiler:
-    """Compiles element readers of one contract; they share functions and constants."""
+    """Compiles element readers of one contract; they share functions and constants. Types that only an ``xsi:type`` can name are
+    compiled when one does. Safe to share between threads."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
+        self._compiling = threading.RLock()
         self._functions: dict[str, str] = {}
         self._pending: list[tuple[str, ComplexType]] = []
         self._tables: list[tuple[dict[str, Any], str, str]] = []
@@ -123,17 +133,28 @@ class ReaderCompiler:
 
     def compile(self, elements: Iterable[Element]) -> list[ElementReader]:
         """A function from (element node, depth) to JSON value, for each element declaration."""
-        names = [self._element_function(element) for element in elements]
+        with self._compiling:
+            names = [self._element_function(element) for element in elements]
+            self._finish()
+        return [self._program.function(name) for name in names]
+
+    def _named_type(self, key: str) -> ElementReader:
+        with self._compiling:
+            name = self._exact_function(key)
+            self._finish()
+        return self._program.function(name)
+
+    def _finish(self) -> None:
+        """Compile everything that was asked for since the last time."""
         while self._pending:
             self._define(*self._pending.pop())
         self._program.build()
         for table, key, function in self._tables:
             table[key] = self._program.function(function)
         self._tables.clear()
-        return [self._program.function(name) for name in names]
 
     def _element_function(self, element: Element) -> str:
-        lines = _Lines()
+        lines = Body(self._program)
         value = self._value(lines, element, "c")
         lines.add(f"return {value}")
         name = self._program.object(None)
@@ -142,7 +163,7 @@ class ReaderCompiler:
 
     # --- elements ----------------------------------------------------------------------------------------------------
 
-    def _value(self, lines: _Lines, element: Element, c: str) -> str:
+    def _value(self, lines: Body, element: Element, c: str) -> str:
         """Statements that read node ``c``, and the expression of its value."""
         type = self._contract.types[element.type]
         if element.type == ANY_TYPE or isinstance(type, ArrayType):
@@ -161,23 +182,27 @@ class ReaderCompiler:
 
     def _nil_reader(self, key: str) -> Callable[[Any], object]:
         """Reads nil elements of a type; with what a derived type's name and attributes say, where there are any."""
-        readers = {}
-        for choice in (key, *self._contract.derived.get(key, ())):
-            type = self._contract.types[choice]
-            if isinstance(type, ComplexType):
-                readers[choice] = _nil_reader(form_of(type))
+        types = self._contract.types
+        choices = frozenset((key, *self._contract.derived.get(key, ())))
+        readers: dict[str, Callable[[Any], dict[str, object] | None]] = {}
+
+        def reader(name: str) -> Callable[[Any], dict[str, object] | None]:
+            type = types[name]
+            if name not in readers and isinstance(type, ComplexType):
+                readers[name] = _nil_reader(form_of(type))
+            return readers[name]
 
         def read(node: Any) -> object:
             named = node.get(TYPE)
-            name = prefixed(node, named) if named is not None and len(readers) > 1 else key
-            if name == key or name not in readers:
-                return readers[key](node)
-            found = readers[name](node)
+            name = prefixed(node, named) if named is not None and len(choices) > 1 else key
+            if name == key or name not in choices:
+                return reader(key)(node)
+            found = reader(name)(node)
             return {"$nil": True, "$type": name} if found is None else {"$type": name, **found}
 
         return read
 
-    def _leaf(self, lines: _Lines, type: SimpleType, default: str | None, c: str) -> str:
+    def _leaf(self, lines: Body, type: SimpleType, default: str | None, c: str) -> str:
         exact = self._program.object(leaf_reader(type, default))
         lines.add(f"v = {c}.text")
         usual, test = leaves.read_expression(self._program, type, "v")
@@ -199,12 +224,8 @@ class ReaderCompiler:
         name = f"dispatch {key}"
         if name not in self._functions:
             self._functions[name] = self._program.object(None)
-            table: dict[str, Any] = {}
-            for choice in (key, *derived):
-                found = self._contract.types[choice]
-                if isinstance(found, ComplexType) and not found.abstract:
-                    self._tables.append((table, choice, self._exact_function(choice)))
-            select = self._program.object(_selector(key, table))
+            choices = frozenset(choice for choice in (key, *derived) if key_is_concrete(self._contract.types[choice]))
+            select = self._program.object(_selector(key, choices, self._named_type))
             own = f"{self._exact_function(key)}(e, d)" if key_is_concrete(type) else f"{select}(e, d)"
             self._program.define(f"{self._functions[name]}(e, d)", [f"return {own} if e.get(TYPE) is None else {select}(e, d)"])
         return self._functions[name]
@@ -219,7 +240,7 @@ class ReaderCompiler:
 
     def _define(self, name: str, type: ComplexType) -> None:
         form = form_of(type)
-        lines = _Lines()
+        lines = Body(self._program)
         lines.add(f"if d > {MAX_DEPTH}: too_deep(e)")
         if form.attributes or form.any_attribute:
             lines.add(f"o = {self._program.object(attribute_reader(form))}(e)")
@@ -236,7 +257,7 @@ class ReaderCompiler:
         lines.add("return o")
         self._program.define(f"{name}(e, d)", lines.lines)
 
-    def _children(self, lines: _Lines, form: Form) -> None:
+    def _children(self, lines: Body, form: Form) -> None:
         lines.add("t = e.text")
         lines.add("if t and not t.isspace(): stray(e)")
         if form.root is None:
@@ -250,7 +271,7 @@ class ReaderCompiler:
 
     # --- content -----------------------------------------------------------------------------------------------------
 
-    def _node(self, lines: _Lines, node: FormNode, certain: bool, chosen: bool) -> None:
+    def _node(self, lines: Body, node: FormNode, certain: bool, chosen: bool) -> None:
         """Statements that read a node at the cursor. ``certain``: it has to be there, if it must be anywhere. ``chosen``: the
         caller has already seen that it begins here."""
         if isinstance(node, Slot):
@@ -271,7 +292,7 @@ class ReaderCompiler:
                 for child in node.nodes:
                     self._node(lines, child, True, False)
 
-    def _slot(self, lines: _Lines, slot: Slot, certain: bool, chosen: bool) -> None:
+    def _slot(self, lines: Body, slot: Slot, certain: bool, chosen: bool) -> None:
         tag = self._program.text(slot.element.name)
         if slot.repeated:
             self._list(lines, slot, certain)
@@ -284,17 +305,17 @@ class ReaderCompiler:
             with lines.block(f"if c.tag == {tag}:"):
                 self._take(lines, slot)
 
-    def _take(self, lines: _Lines, slot: Slot) -> None:
+    def _take(self, lines: Body, slot: Slot) -> None:
         value = self._value(lines, slot.element, "c")
         lines.add(f"o[{self._program.text(slot.key)}] = {value}")
         self._advance(lines)
 
-    def _advance(self, lines: _Lines) -> None:
+    def _advance(self, lines: Body) -> None:
         lines.add("t = c.tail")
         lines.add("if t and not t.isspace(): stray(e)")
         lines.add("c = n()")
 
-    def _list(self, lines: _Lines, slot: Slot, certain: bool) -> None:
+    def _list(self, lines: Body, slot: Slot, certain: bool) -> None:
         tag, key = self._program.text(slot.element.name), self._program.text(slot.key)
         lines.add("l = []")
         with lines.block(f"while c.tag == {tag}:"):
@@ -303,13 +324,13 @@ class ReaderCompiler:
         self._bounds(lines, slot.min, slot.max, certain)
         lines.add(f"o[{key}] = l" if certain else f"if l: o[{key}] = l")
 
-    def _bounds(self, lines: _Lines, low: int, high: int | None, certain: bool) -> None:
+    def _bounds(self, lines: Body, low: int, high: int | None, certain: bool) -> None:
         if low and (certain or low > 1):
             lines.add(f"if len(l) < {low}{'' if certain else ' and l'}: missing(e, c)")
         if high is not None:
             lines.add(f"if len(l) > {high}: missing(e, c)")
 
-    def _choice(self, lines: _Lines, block: Block, certain: bool) -> None:
+    def _choice(self, lines: Body, block: Block, certain: bool) -> None:
         word = "if"
         for child in sorted(block.nodes, key=lambda child: isinstance(child, AnySlot)):
             with lines.block(f"{word} {self._begins(child)}:"):
@@ -318,7 +339,7 @@ class ReaderCompiler:
         if certain and not nullable(block):
             lines.add("else: missing(e, c)")
 
-    def _all(self, lines: _Lines, block: Block, certain: bool) -> None:
+    def _all(self, lines: Body, block: Block, certain: bool) -> None:
         """An all-group: its members in any order; a substitution group in it is a choice, of which one may be there."""
         members = [[node for node in leaves_of(child) if isinstance(node, Slot)] for child in block.nodes]
         every = [slot for slots in members for slot in slots]
@@ -341,7 +362,7 @@ class ReaderCompiler:
     def _keys(self, slots: list[Slot]) -> str:
         return self._program.object(frozenset(slot.key for slot in slots))
 
-    def _ordered(self, lines: _Lines, node: Items, certain: bool, read: str) -> None:
+    def _ordered(self, lines: Body, node: Items, certain: bool, read: str) -> None:
         lines.add("l = []")
         with lines.block(f"while {self._begins(node)}:"):
             lines.add("l.append(c)")
@@ -349,7 +370,7 @@ class ReaderCompiler:
         body = f"o[{self._program.text(node.key)}] = {read}(e, l, d)"
         lines.add(body if certain else f"if l: {body}")
 
-    def _ordered_any(self, lines: _Lines, node: AnySlot, certain: bool) -> None:
+    def _ordered_any(self, lines: Body, node: AnySlot, certain: bool) -> None:
         lines.add("l = []")
         room = "" if node.wildcard.max is None else f" and len(l) < {node.wildcard.max}"
         with lines.block(f"while {self._begins(node)}{room}:"):
@@ -452,39 +473,24 @@ class ReaderCompiler:
         return None
 
 
-class _Lines:
-    """The statements of one generated function."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self._indent = ""
-
-    def add(self, text: str) -> None:
-        self.lines.append(self._indent + text)
-
-    @contextmanager
-    def block(self, header: str) -> Iterator[None]:
-        self.add(header)
-        self._indent += "    "
-        yield
-        self._indent = self._indent[:-4]
-
-
 def key_is_concrete(type: object) -> bool:
     return isinstance(type, ComplexType) and not type.abstract
 
 
-def _selector(declared: str, table: dict[str, Any]) -> ElementReader:
-    """Reads an element by the type its ``xsi:type`` names."""
+def _selector(declared: str, choices: frozenset[str], compile: Callable[[str], ElementReader]) -> ElementReader:
+    """Reads an element by the type its ``xsi:type`` names, compiled when it is first named."""
+    table: dict[str, ElementReader] = {}
 
     def select(node: Any, d: int) -> object:
         named = node.get(TYPE)
         if named is None:
             raise Misfit(f"element {shown(node)}: its type is abstract and no xsi:type says which one it is")
         name = prefixed(node, named)
-        if name not in table:
+        if name not in choices:
             raise Misfit(f"element {shown(node)}: its xsi:type is not derived from the declared type")
-        value = table[name](node, d)
+        if name not in table:
+            table[name] = compile(name)
+        value: Any = table[name](node, d)
         return value if name == declared else {"$type": name, **value}
 
     return select

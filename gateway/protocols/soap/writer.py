@@ -6,8 +6,8 @@ the first thing that does not fit; ``checker.py`` then finds out everything that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.protocols.soap import leaves, lexical
@@ -20,9 +20,11 @@ from gateway.protocols.soap.form import (
     Items,
     Slot,
     form_of,
+    has_wildcard,
     keys,
     names_of,
     nullable,
+    reachable,
 )
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -38,12 +40,12 @@ from gateway.protocols.soap.model import (
     namespace,
 )
 from gateway.protocols.soap.order import matcher
-from gateway.protocols.soap.program import Program
+from gateway.protocols.soap.program import Body, Pieces, Program
 from gateway.protocols.soap.wildcards import AnyWriter, Unfit, escape_attribute
 
 ElementWriter = Callable[[object], str]
-Pieces = list[tuple[bool, str]]
-"""Alternating text constants (True, text) and expressions (False, source)."""
+_Nil = tuple[str, frozenset[str], dict[str, ElementWriter], bool]
+"""How a nil element of one type is written: its xsi:type, its required keys, its attributes, whether it may have others."""
 
 
 class Prefixes:
@@ -64,11 +66,14 @@ class Prefixes:
 
 
 class WriterCompiler:
-    """Compiles element writers of one contract; they share functions, constants and prefixes."""
+    """Compiles element writers of one contract; they share functions, constants and prefixes. Types that only a ``$type`` can
+    name are compiled when one does. Safe to share between threads."""
 
     def __init__(self, contract: Contract) -> None:
         self.prefixes = Prefixes()
         self._contract = contract
+        self._compiling = threading.RLock()
+        self._derived: set[str] = set()
         self._functions: dict[str, str] = {}
         self._dispatch: dict[str, str] = {}
         self._pending: list[tuple[str, ComplexType]] = []
@@ -79,39 +84,52 @@ class WriterCompiler:
 
     def compile(self, elements: Iterable[Element]) -> list[ElementWriter]:
         """A function from JSON value to the element's XML, for each element."""
-        names = [self._element_function(element) for element in elements]
-        while self._pending:
-            self._define(*self._pending.pop())
-        self._program.build()
-        for table, type_name, function, prefix in self._tables:
-            table[type_name] = (prefix, self._program.function(function))
-        self._tables.clear()
-        if self._open:
+        with self._compiling:
+            names = [self._element_function(element) for element in elements]
+            self._finish()
             self._reserve()
         return [self._program.function(name) for name in names]
 
+    def _named_type(self, key: str) -> ElementWriter:
+        with self._compiling:
+            name = self._exact_function(key)
+            self._finish()
+        return self._program.function(name)
+
+    def _finish(self) -> None:
+        """Compile everything that was asked for since the last time."""
+        while self._pending:
+            self._define(*self._pending.pop())
+        self._program.build()
+        for table, key, function, symbol in self._tables:
+            table[key] = (symbol, self._program.function(function))
+        self._tables.clear()
+
     def _reserve(self) -> None:
-        """Prefixes for every namespace of the contract: what open content may hold is compiled when the envelope's start, which
-        declares them, is long rendered."""
-        self._open = False
-        for key, type in self._contract.types.items():
+        """Prefixes for the namespaces of what is compiled when the envelope's start, which declares them, is long rendered:
+        derived types, and for open content all of the contract."""
+        types = self._contract.types
+        keys = reachable(self._derived, types, self._contract.derived)
+        self._derived.clear()
+        if self._open or any(has_wildcard(types[key]) or isinstance(types[key], ArrayType) for key in keys):
+            self._open = False
+            keys = [*types, *self._contract.elements]
+        for key in keys:
             self.prefixes.name(key)
-            for name in names_of(type):
+            for name in names_of(types[key]) if key in types else ():
                 self.prefixes.name(name)
-        for name in self._contract.elements:
-            self.prefixes.name(name)
 
     def _element_function(self, element: Element) -> str:
-        body = _Body(self._program)
+        body = Body(self._program)
         pieces = self._element(body, element, "x")
-        body.line(f"return {body.join(pieces)}")
+        body.add(f"return {body.join(pieces)}")
         name = self._program.object(None)
         self._program.define(f"{name}(x)", body.lines)
         return name
 
     # --- elements ----------------------------------------------------------------------------------------------------
 
-    def _element(self, body: _Body, element: Element, x: str) -> Pieces:
+    def _element(self, body: Body, element: Element, x: str) -> Pieces:
         """Statements that check variable ``x``, and the pieces of the element's XML."""
         name = self.prefixes.name(element.name)
         nil = self._program.text(f'<{name} xsi:nil="true"/>')
@@ -128,10 +146,10 @@ class WriterCompiler:
             if not element.nillable:
                 self._leaf(body, type, x, element.fixed)
                 return pieces
-            body.line(f"if {x} is None: {x} = {nil}")
+            body.add(f"if {x} is None: {x} = {nil}")
             with body.block("else:"):
                 self._leaf(body, type, x, element.fixed)
-                body.line(f"{x} = {body.join(pieces)}")
+                body.add(f"{x} = {body.join(pieces)}")
             return [(False, x)]
         call = self._type_function(element.type)
         pieces = [(True, f"<{name}"), (False, f"{call}({x})"), (True, f"</{name}>")]
@@ -139,28 +157,36 @@ class WriterCompiler:
             return pieces
         attributes = self._program.object(self._nil_writer(name, type))
         needed = any(attribute.required for attribute in type.attributes)
-        body.line(f"if {x} is None: {'raise Unfit' if needed else f'{x} = {nil}'}")
-        body.line(f'elif "$nil" in {x}: {x} = {attributes}({x})')
-        body.line(f"else: {x} = {body.join(pieces)}")
+        body.add(f"if {x} is None: {'raise Unfit' if needed else f'{x} = {nil}'}")
+        body.add(f'elif "$nil" in {x}: {x} = {attributes}({x})')
+        body.add(f"else: {x} = {body.join(pieces)}")
         return [(False, x)]
 
     def _nil_writer(self, name: str, declared: ComplexType) -> ElementWriter:
         """The writer of ``{"$nil": true, ...}``: attributes, and the name of a derived type when it has one."""
-        known: dict[object, tuple[str, frozenset[str], dict[str, ElementWriter], bool]] = {}
-        for key in (declared.key, *self._contract.derived.get(declared.key, ())):
+        choices = frozenset((declared.key, *self._contract.derived.get(declared.key, ())))
+        self._derived.update(choices - {declared.key})
+        known: dict[str, _Nil] = {}
+
+        def nil(key: str) -> _Nil:
             type = self._contract.types[key]
-            if isinstance(type, ComplexType) and (key == declared.key or not type.abstract):
+            if key not in choices or not isinstance(type, ComplexType) or (type.abstract and key != declared.key):
+                raise Unfit
+            if key not in known:
                 form = form_of(type)
-                attributes = form.attributes
-                writers = {k: attribute_writer(self.prefixes.name(a.name), a) for k, a in attributes}
+                writers = {k: attribute_writer(self.prefixes.name(a.name), a) for k, a in form.attributes}
                 said = "" if key == declared.key else f' xsi:type="{self.prefixes.name(key)}"'
-                required = frozenset(k for k, a in attributes if a.required)
+                required = frozenset(k for k, a in form.attributes if a.required)
                 known[key] = (said, required, writers, form.any_attribute is not None)
+            return known[key]
+
+        for attribute in declared.attributes:
+            self.prefixes.name(attribute.name)
 
         def write(value: Any) -> str:
             if value["$nil"] is not True or value.get("$type", "") == declared.key:
                 raise Unfit
-            said, required, writers, free = known[value.get("$type", declared.key)]
+            said, required, writers, free = nil(value.get("$type", declared.key))
             if not required <= value.keys():
                 raise Unfit
             extra, count = self._any.attributes(value, writers.keys()) if free else ("", 0)
@@ -171,10 +197,10 @@ class WriterCompiler:
 
         return write
 
-    def _leaf(self, body: _Body, type: SimpleType, x: str, fixed: str | None = None) -> None:
+    def _leaf(self, body: Body, type: SimpleType, x: str, fixed: str | None = None) -> None:
         """Statements that turn the JSON value ``x`` into checked, escaped text."""
         for line in leaves.write_lines(self._program, leaves.fixed(type, fixed), x):
-            body.line(line)
+            body.add(line)
 
     # --- complex types -----------------------------------------------------------------------------------------------
 
@@ -185,12 +211,12 @@ class WriterCompiler:
             return self._exact_function(key)
         if key not in self._dispatch:
             self._dispatch[key] = name = self._program.object(None)
-            table: dict[str, tuple[str, Any]] = {}
-            for choice in (key, *derived):
-                type = self._contract.types[choice]
-                if isinstance(type, ComplexType) and not type.abstract:
-                    prefix = f' xsi:type="{self.prefixes.name(choice)}"' if choice != key else ""
-                    self._tables.append((table, choice, self._exact_function(choice), prefix))
+            self._derived.update(derived)
+            table = _Choices(self._named_type)
+            types = self._contract.types
+            if _concrete(types[key]):
+                self._tables.append((table, key, self._exact_function(key), ""))
+            table.types |= {t: f' xsi:type="{self.prefixes.name(t)}"' for t in derived if _concrete(types[t])}
             tables, own = self._program.object(table), self._program.text(key)
             self._program.define(
                 f"{name}(v)",
@@ -213,22 +239,22 @@ class WriterCompiler:
 
     def _define(self, name: str, type: ComplexType) -> None:
         form = form_of(type)
-        body = _Body(self._program)
-        body.line("if v.__class__ is not dict: raise Unfit")
+        body = Body(self._program)
+        body.add("if v.__class__ is not dict: raise Unfit")
         pieces = self._attributes(body, form)
         pieces.append((True, ">"))
         if form.kind == "simple" and form.simple is not None:
-            body.line('x = v["$value"]')
+            body.add('x = v["$value"]')
             body.count += 1
             self._leaf(body, form.simple, "x")
             pieces.append((False, "x"))
         elif form.root is not None:
             pieces += self._node(body, form.root, certain=True)
-        body.line(f"if len(v) != n + {body.count}: raise Unfit")
-        body.line(f"return {body.join(pieces)}")
+        body.add(f"if len(v) != n + {body.count}: raise Unfit")
+        body.add(f"return {body.join(pieces)}")
         self._program.define(f"{name}(v, n=0)", body.lines)
 
-    def _attributes(self, body: _Body, form: Form) -> Pieces:
+    def _attributes(self, body: Body, form: Form) -> Pieces:
         pieces: Pieces = []
         for key, attribute in form.attributes:
             write = self._program.object(attribute_writer(self.prefixes.name(attribute.name), attribute))
@@ -241,14 +267,14 @@ class WriterCompiler:
         if form.any_attribute is not None:
             known = self._program.object(frozenset(key for key, _ in form.attributes))
             extra = body.variable()
-            body.line(f"{extra}, m = {self._program.object(self._any.attributes)}(v, {known})")
-            body.line("n += m")
+            body.add(f"{extra}, m = {self._program.object(self._any.attributes)}(v, {known})")
+            body.add("n += m")
             pieces.append((False, extra))
         return pieces
 
     # --- content -----------------------------------------------------------------------------------------------------
 
-    def _node(self, body: _Body, node: FormNode, certain: bool) -> Pieces:
+    def _node(self, body: Body, node: FormNode, certain: bool) -> Pieces:
         """Statements and pieces for a node. ``certain``: whoever called knows that it has to be there, if it must be anywhere."""
         if isinstance(node, Slot):
             return self._slot(body, node, certain)
@@ -264,53 +290,53 @@ class WriterCompiler:
             return [piece for child in node.nodes for piece in self._node(body, child, True)]
         return [(False, self._optional(body, list(keys(node)), lambda inner: self._all(inner, node.nodes)))]
 
-    def _all(self, body: _Body, nodes: Iterable[FormNode]) -> Pieces:
+    def _all(self, body: Body, nodes: Iterable[FormNode]) -> Pieces:
         return [piece for child in nodes for piece in self._node(body, child, True)]
 
-    def _single(self, body: _Body, key: str, write: str, required: bool) -> Pieces:
+    def _single(self, body: Body, key: str, write: str, required: bool) -> Pieces:
         parts: Pieces = [(False, f"{write}(v[{self._program.text(key)}])")]
         if required:
             body.count += 1
             return parts
         return [(False, self._optional(body, [key], lambda inner: parts, used=1))]
 
-    def _slot(self, body: _Body, slot: Slot, certain: bool) -> Pieces:
+    def _slot(self, body: Body, slot: Slot, certain: bool) -> Pieces:
         if certain and slot.min > 0:
             body.count += 1
             return self._present(body, slot)
         return [(False, self._optional(body, [slot.key], lambda inner: self._present(inner, slot), used=1))]
 
-    def _present(self, body: _Body, slot: Slot) -> Pieces:
+    def _present(self, body: Body, slot: Slot) -> Pieces:
         x = body.variable()
-        body.line(f"{x} = v[{self._program.text(slot.key)}]")
+        body.add(f"{x} = v[{self._program.text(slot.key)}]")
         return self._list(body, slot, x) if slot.repeated else self._element(body, slot.element, x)
 
-    def _list(self, body: _Body, slot: Slot, x: str) -> Pieces:
-        body.line(f"if {x}.__class__ is not list: raise Unfit")
+    def _list(self, body: Body, slot: Slot, x: str) -> Pieces:
+        body.add(f"if {x}.__class__ is not list: raise Unfit")
         if slot.max is not None:
-            body.line(f"if len({x}) > {slot.max}: raise Unfit")
+            body.add(f"if len({x}) > {slot.max}: raise Unfit")
         if slot.min:
-            body.line(f"if len({x}) < {slot.min}: raise Unfit")
+            body.add(f"if len({x}) < {slot.min}: raise Unfit")
         type = self._contract.types[slot.element.type]
         if isinstance(type, ComplexType) and not slot.element.nillable and type.key != ANY_TYPE:
             name = self.prefixes.name(slot.element.name)
             start, middle, end = (self._program.text(t) for t in (f"<{name}", f"</{name}><{name}", f"</{name}>"))
             call = self._type_function(slot.element.type)
-            body.line(f'{x} = f"{{{start}}}{{{middle}.join([{call}(y) for y in {x}])}}{{{end}}}" if {x} else ""')
+            body.add(f'{x} = f"{{{start}}}{{{middle}.join([{call}(y) for y in {x}])}}{{{end}}}" if {x} else ""')
         else:
-            body.line(f'{x} = "".join(map({self._element_function(slot.element)}, {x}))')
+            body.add(f'{x} = "".join(map({self._element_function(slot.element)}, {x}))')
         return [(False, x)]
 
-    def _optional(self, body: _Body, names: list[str], fill: Callable[[_Body], Pieces], used: int = 0) -> str:
+    def _optional(self, body: Body, names: list[str], fill: Callable[[Body], Pieces], used: int = 0) -> str:
         """A variable holding what ``fill`` renders when any of the keys is present, else ""."""
         result = body.variable()
         with body.block(f"if {self._presence(names)}:"):
             outer, body.count = body.count, used
             pieces = fill(body)
-            body.line(f"{result} = {body.join(pieces)}")
-            body.line(f"n += {body.count}")
+            body.add(f"{result} = {body.join(pieces)}")
+            body.add(f"n += {body.count}")
             body.count = outer
-        body.line(f'else: {result} = ""')
+        body.add(f'else: {result} = ""')
         return result
 
     def _presence(self, names: list[str]) -> str:
@@ -318,7 +344,7 @@ class WriterCompiler:
             return f"{self._program.text(names[0])} in v"
         return f"not {self._program.object(frozenset(names))}.isdisjoint(v)"
 
-    def _choice(self, body: _Body, block: Block, certain: bool) -> Pieces:
+    def _choice(self, body: Body, block: Block, certain: bool) -> Pieces:
         result = body.variable()
         word = "if"
         for child in block.nodes:
@@ -329,12 +355,12 @@ class WriterCompiler:
                     pieces = self._present(body, child)
                 else:
                     pieces = self._node(body, child, True)
-                body.line(f"{result} = {body.join(pieces)}")
-                body.line(f"n += {body.count}")
+                body.add(f"{result} = {body.join(pieces)}")
+                body.add(f"n += {body.count}")
                 body.count = outer
             word = "elif"
         missing = "raise Unfit" if certain and not nullable(block) else f'{result} = ""'
-        body.line(f"else: {missing}")
+        body.add(f"else: {missing}")
         return [(False, result)]
 
     def _items(self, node: Items) -> str:
@@ -372,6 +398,10 @@ class WriterCompiler:
         return self._program.object(write)
 
 
+def _concrete(type: object) -> bool:
+    return isinstance(type, ComplexType) and not type.abstract
+
+
 def attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
     """The writer of an attribute of that (prefixed) name, the space before it included."""
     exact = lexical.writer(leaves.fixed(attribute.type, attribute.fixed))
@@ -405,39 +435,13 @@ def qualified(clark: str, prefix: str) -> tuple[str, str]:
     return f' xmlns:{prefix}="{escape_attribute(space)}"', f"{prefix}:{local(clark)}"
 
 
-class _Body:
-    """The statements of one generated function. ``count`` is how many keys it has surely used."""
+class _Choices(dict[str, tuple[str, ElementWriter]]):
+    """What to write before the content of a type that stands for another (``types``), and its writer, compiled at first use."""
 
-    def __init__(self, program: Program) -> None:
-        self.lines: list[str] = []
-        self.count = 0
-        self._program = program
-        self._indent = ""
-        self._variables = 0
+    def __init__(self, compile: Callable[[str], ElementWriter]) -> None:
+        self.types: dict[str, str] = {}
+        self._compile = compile
 
-    def line(self, text: str) -> None:
-        self.lines.append(self._indent + text)
-
-    def variable(self) -> str:
-        self._variables += 1
-        return f"x{self._variables}"
-
-    @contextmanager
-    def block(self, header: str) -> Iterator[None]:
-        self.line(header)
-        self._indent += "    "
-        yield
-        self._indent = self._indent[:-4]
-
-    def join(self, pieces: Pieces) -> str:
-        """An expression for the concatenation of pieces, neighbouring constants merged."""
-        merged: Pieces = []
-        for constant, text in pieces:
-            if constant and merged and merged[-1][0]:
-                merged[-1] = (True, merged[-1][1] + text)
-            else:
-                merged.append((constant, text))
-        names = [self._program.text(text) if constant else text for constant, text in merged]
-        if not names:
-            return '""'
-        return names[0] if len(names) == 1 else 'f"' + "".join(f"{{{name}}}" for name in names) + '"'
+    def __missing__(self, key: str) -> tuple[str, ElementWriter]:
+        found = self[key] = (self.types[key], self._compile(key))
+        return found

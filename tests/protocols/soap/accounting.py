@@ -91,7 +91,7 @@ def account(path: Path) -> tuple[int, int, str]:
 
 def _compile(contract: Contract) -> None:
     for operation in contract.operations:
-        compile_operation(contract, operation)
+        compile_operation(contract, operation).compile()
 
 
 def files(corpora: Path) -> list[str]:

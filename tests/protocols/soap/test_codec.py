@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from lxml import etree
 
 from gateway.errors import BadAnswer, Problem, Unprocessable
 from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, read_contract, request_schema
+from gateway.protocols.soap.reader import ReaderCompiler, readers_of
+from gateway.protocols.soap.writer import WriterCompiler
 from tests.protocols.soap.wsdls import ENVELOPE_12, contract, envelope, read, root, schema, wsdl
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "soap"
@@ -232,6 +236,55 @@ def test_derived_types_say_which_they_are() -> None:
         codec.decode(envelope(f'<t:Root {xsi} xsi:type="t:Elsewhere"><t:a>1</t:a></t:Root>'))
     with pytest.raises(BadAnswer, match="prefix"):
         codec.decode(envelope(f'<t:Root {xsi} xsi:type="nowhere:More"><t:a>1</t:a></t:Root>'))
+
+
+def test_a_derived_type_is_compiled_when_it_is_first_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    for compiler in (ReaderCompiler, WriterCompiler):
+        define: Any = compiler._define
+
+        def noted(self: Any, name: str, type: Any, define: Any = define) -> None:
+            compiled.append(type.key)
+            define(self, name, type)
+
+        monkeypatch.setattr(compiler, "_define", noted)
+    other = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o" elementFormDefault="qualified">'
+    other += '<xs:element name="far" type="xs:string"/></xs:schema>'
+    body = (
+        '<xs:import namespace="urn:o"/><xs:complexType name="Base"><xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence></xs:complexType>'
+        '<xs:complexType name="More"><xs:complexContent><xs:extension base="t:Base"><xs:sequence xmlns:o="urn:o"><xs:element ref="o:far"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>'
+        '<xs:element name="Root" type="t:Base" nillable="true"/>'
+    )
+    found = read(wsdl(schema(body) + other))
+    codec = compile_operation(found, found.operations[0])
+    assert compiled == []
+    codec.compile()
+    assert compiled == ["{urn:t}Base"] * 2
+    assert round_trip(codec, {"a": 1}) == {"a": 1}
+    assert compiled == ["{urn:t}Base"] * 2
+    more = {"$type": "{urn:t}More", "a": 1, "far": "x"}
+    assert round_trip(codec, more) == round_trip(codec, more) == more
+    assert compiled == ["{urn:t}Base"] * 2 + ["{urn:t}More"] * 2
+
+
+def test_operations_of_a_contract_share_what_reads_their_answers() -> None:
+    found = contract(root('<xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence>'), soap="soap12")
+    first, second = (compile_operation(found, found.operations[0]) for _ in range(2))
+    commented = envelope("<t:Root><!-- x --><t:a>1</t:a></t:Root>", space=ENVELOPE_12)
+    assert first.decode(commented) == second.decode(commented) == {"a": 1}
+    assert readers_of(found) is readers_of(found)
+
+
+def test_many_threads_may_ask_for_the_first_time_at_once() -> None:
+    types = "".join(
+        f'<xs:complexType name="D{n}"><xs:complexContent><xs:extension base="t:Base"><xs:sequence><xs:element name="d{n}" type="xs:int"/>'
+        "</xs:sequence></xs:extension></xs:complexContent></xs:complexType>"
+        for n in range(40)
+    )
+    codec = codec_of(f'<xs:complexType name="Base"><xs:sequence/></xs:complexType>{types}<xs:element name="Root" type="t:Base"/>')
+    values = [{"$type": f"{{urn:t}}D{n % 40}", f"d{n % 40}": n} for n in range(400)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(partial(round_trip, codec), values)) == values
 
 
 def test_an_abstract_type_needs_a_derived_one() -> None:
