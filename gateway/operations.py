@@ -23,7 +23,7 @@ from gateway.mapping import Table as FieldTable
 from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
-from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolve
+from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolver
 from gateway.protocols.soap import Operation as SoapEntry
 from gateway.sending import Probe
 from gateway.stages.prepare import Reads
@@ -213,14 +213,14 @@ class Operations:
         request, answer = None, None
         wanted = self._field_table(resource, place, config, "request")
         if wanted is not None:
-            leaf = partial(resolve, contract, entry, "request") if contract and entry else None
+            leaf = resolver(contract, entry, "request") if contract and entry else None
             path = re.findall(r"\{(\w+)\}", config.path)
             body = _reads(config) == "json"
             request = compile_request(wanted, functions=self._deployment.functions, leaf=leaf, path=path, body=body)
             self._findings.errors.extend(run_examples(wanted, request, None))
         wanted = self._field_table(resource, place, config, "answer")
         if wanted is not None:
-            leaf = partial(resolve, contract, entry, "answer") if contract and entry else None
+            leaf = resolver(contract, entry, "answer") if contract and entry else None
             answer = compile_answer(wanted, functions=self._deployment.functions, leaf=leaf)
             self._findings.errors.extend(run_examples(wanted, None, answer))
         if contract is None or entry is None:

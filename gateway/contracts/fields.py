@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.mapping.path import EACH, Path, show_path
-from gateway.protocols.soap import Contract, Operation, resolve
+from gateway.protocols.soap import Contract, Operation, resolver
 from gateway.protocols.soap.form import AnySlot, Block, FormNode, Items, form_of
 from gateway.protocols.soap.model import ANY_TYPE, ComplexType, Element, Message, Type, local
 
@@ -72,9 +72,10 @@ def places(contract: Contract, operation: Operation, direction: Direction, limit
             place.children = children
             count += len(children)
             pending += children
+    named = resolver(contract, operation, direction)
     for root in roots:
         for place in root.walk():
-            if resolve(contract, operation, direction, show_path(place.path)) is None:
+            if named(show_path(place.path)) is None:
                 raise NoTable(f"{show_path(place.path)} has no path")
     if not roots:
         raise NoTable("there are no fields")

@@ -3,7 +3,7 @@
 from gateway.protocols.soap.codec import Codec, compile_operation
 from gateway.protocols.soap.jsonschema import answer_schema, fault_schemas, request_schema
 from gateway.protocols.soap.model import Contract, NotOffered, Operation
-from gateway.protocols.soap.paths import Field, resolve
+from gateway.protocols.soap.paths import Field, resolve, resolver
 from gateway.protocols.soap.wsdl import read_contract
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "read_contract",
     "request_schema",
     "resolve",
+    "resolver",
 ]

@@ -6,6 +6,7 @@ A segment is a JSON key; ``[]`` after it steps into each item of an array. Keys 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -58,31 +59,74 @@ class _Place:
 
 def resolve(contract: Contract, operation: Operation, direction: Literal["request", "answer"], path: str) -> Field | None:
     """The field a path names in the request or answer value, or None when there is none."""
+    return resolver(contract, operation, direction)(path)
+
+
+def resolver(contract: Contract, operation: Operation, direction: Literal["request", "answer"]) -> Callable[[str], Field | None]:
+    """``resolve`` for many paths of one value: what they have in common is looked up once."""
     message = operation.input if direction == "request" else operation.output
-    segments = _segments(path)
-    if message is None or not segments:
-        return None
-    places = _roots(contract, message)
-    found: _Place | None = None
-    for key, stepped in segments:
-        found = next((place for place in _steps(contract, places, key)), None)
+    return _Resolver(contract, message) if message is not None else lambda path: None
+
+
+class _Resolver:
+    """Looks paths up from the root, each step after those before it, and remembers every one."""
+
+    def __init__(self, contract: Contract, message: Message) -> None:
+        self._contract = contract
+        self._roots = _roots(contract, message)
+        self._places: dict[tuple[tuple[str, bool], ...], _Place | None] = {}
+        self._keys: dict[str, Mapping[str, _Place]] = {}
+
+    def __call__(self, path: str) -> Field | None:
+        segments = _segments(path)
+        found = self._place(segments) if segments else None
+        return _field(found) if found is not None else None
+
+    def _place(self, segments: tuple[tuple[str, bool], ...]) -> _Place | None:
+        if segments not in self._places:
+            self._places[segments] = self._step(*segments)
+        return self._places[segments]
+
+    def _step(self, *segments: tuple[str, bool]) -> _Place | None:
+        *before, (key, stepped) = segments
+        types = self._roots
+        if before:
+            parent = self._place(tuple(before))
+            types = [] if parent is None or parent.repeated else [parent.type]
+        found = next((place for type in types for place in self._below(type, key)), None)
         if found is None or (stepped and not found.repeated):
             return None
-        if stepped:
-            found = _Place(found.type, False, found.required, found.nillable)
-        places = [] if found.repeated else [found.type]
-    return _field(found) if found is not None else None
+        return _Place(found.type, False, found.required, found.nillable) if stepped else found
+
+    def _below(self, type: Type, key: str) -> Iterator[_Place]:
+        """The places of that name in values of a type or of one derived from it."""
+        if not isinstance(type, ComplexType):
+            return
+        if type.key == key == "$headers":
+            yield _Place(replace(type, key=""), False, False, False)
+        elif type.key != "$headers":
+            types = self._contract.types
+            for choice in (type, *(types[name] for name in self._contract.derived.get(type.key, ()))):
+                if isinstance(choice, ComplexType) and key in self._known(choice):
+                    yield self._known(choice)[key]
+
+    def _known(self, type: ComplexType) -> Mapping[str, _Place]:
+        if not type.key:
+            return _keys(self._contract, type)
+        if type.key not in self._keys:
+            self._keys[type.key] = _keys(self._contract, type)
+        return self._keys[type.key]
 
 
-def _segments(path: str) -> list[tuple[str, bool]]:
+def _segments(path: str) -> tuple[tuple[str, bool], ...]:
     result, position = [], 0
     while position < len(path):
         match = _SEGMENT.match(path, position)
         if match is None:
-            return []
+            return ()
         result.append((match[1], bool(match[2])))
         position = match.end()
-    return result if not path.endswith(".") else []
+    return tuple(result) if not path.endswith(".") else ()
 
 
 def _roots(contract: Contract, message: Message) -> list[Type]:
@@ -96,44 +140,35 @@ def _keyed(key: str, elements: tuple[Element, ...]) -> ComplexType:
     return ComplexType(key, content=Group("sequence", tuple(ElementUse(element) for element in elements)))
 
 
-def _steps(contract: Contract, places: list[Type], key: str) -> list[_Place]:
-    found: list[_Place] = []
-    for place in places:
-        if not isinstance(place, ComplexType):
-            continue
-        if place.key == key == "$headers":
-            found.append(_Place(replace(place, key=""), False, False, False))
-        elif place.key != "$headers":
-            derived = [contract.types[choice] for choice in contract.derived.get(place.key, ())]
-            for type in (place, *derived):
-                found += _type_steps(contract, type, key) if isinstance(type, ComplexType) else []
+def _keys(contract: Contract, type: ComplexType) -> dict[str, _Place]:
+    """What stands under each key of an object of exactly that type."""
+    form = form_of(type)
+    found: dict[str, _Place] = {}
+    for key, attribute in form.attributes:
+        found.setdefault(key, _Place(attribute.type, False, attribute.required, False))
+    if form.simple is not None:
+        found.setdefault("$value", _Place(form.simple, False, True, False))
+    if form.root is not None:
+        for key, place in _node_keys(contract, form.root, True):
+            found.setdefault(key, place)
     return found
 
 
-def _type_steps(contract: Contract, type: ComplexType, key: str) -> list[_Place]:
-    form = form_of(type)
-    for name, attribute in form.attributes:
-        if name == key:
-            return [_Place(attribute.type, False, attribute.required, False)]
-    if key == "$value" and form.simple is not None:
-        return [_Place(form.simple, False, True, False)]
-    return _node_steps(contract, form.root, key, True) if form.root is not None else []
-
-
-def _node_steps(contract: Contract, node: FormNode, key: str, certain: bool) -> list[_Place]:
+def _node_keys(contract: Contract, node: FormNode, certain: bool) -> Iterator[tuple[str, _Place]]:
     if isinstance(node, Block):
         inner = certain and node.required and node.kind != "choice"
-        return [place for child in node.nodes for place in _node_steps(contract, child, key, inner)]
-    if isinstance(node, Slot) and node.key == key:
+        for child in node.nodes:
+            yield from _node_keys(contract, child, inner)
+    elif isinstance(node, Slot):
         required = certain and node.min > 0
         type = contract.types[node.element.type]
-        if isinstance(type, ArrayType):
-            return [_Place(contract.types[type.item], True, required, True)] if type.rank == 1 and not node.repeated else []
-        return [_Place(type, node.repeated, required, node.element.nillable)]
-    if isinstance(node, Items) and node.key == key:
+        if not isinstance(type, ArrayType):
+            yield node.key, _Place(type, node.repeated, required, node.element.nillable)
+        elif type.rank == 1 and not node.repeated:
+            yield node.key, _Place(contract.types[type.item], True, required, True)
+    elif isinstance(node, Items):
         uses = tuple(ElementUse(slot.element) for slot in node.slots)
-        return [_Place(ComplexType("", content=Group("choice", uses)), True, certain and node.required, False)]
-    return []
+        yield node.key, _Place(ComplexType("", content=Group("choice", uses)), True, certain and node.required, False)
 
 
 def _field(place: _Place) -> Field:

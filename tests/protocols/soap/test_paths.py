@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from gateway.protocols.soap import Field, resolve
+from gateway.protocols.soap import Field, resolve, resolver
 from tests.protocols.soap.test_codec import parts_wsdl
 from tests.protocols.soap.wsdls import contract, read, root, schema, wsdl
 
@@ -52,6 +52,22 @@ BODY = """<xs:complexType name="Line"><xs:sequence><xs:element name="WRBTR"><xs:
 def test_paths(path: str, field: Field | None, direction: Literal["request", "answer"]) -> None:
     found = contract(BODY)
     assert resolve(found, found.operation("echo"), direction, path) == field
+
+
+def test_one_resolver_answers_every_path_in_any_order() -> None:
+    found = contract(BODY)
+    field_of = resolver(found, found.operation("echo"), "answer")
+    paths = [
+        "Items.Item[].WRBTR",
+        "Items",
+        "Items.Item.WRBTR",
+        "Items.Item[].Text",
+        "Items[].Item",
+        "Items.Nix.a",
+        "Items.Nix",
+        "Items",
+    ]
+    assert [field_of(path) for path in paths] == [resolve(found, found.operation("echo"), "answer", path) for path in paths]
 
 
 def test_clark_names_are_read_whole() -> None:
