@@ -1,10 +1,13 @@
 """Compiling a field table for one direction, which finds everything wrong with it in its surroundings: the functions it calls,
-the contract it speaks to, its own defaults and examples.
+the contract it speaks to, its own defaults and examples. What converts and describes values is made when it is first used: a
+deployment may have tables of thousands of rows, and every reload goes through all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
+from typing import TypeVar
 
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import ABSENT
@@ -22,6 +25,9 @@ from gateway.mapping.program import compile_program, optimistic
 from gateway.mapping.schema import answer_schema, request_schema
 from gateway.mapping.table import Direction, Line, Table
 from gateway.mapping.wrong import Wrong
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 UNKNOWN_FIELD = "is no field of this call"
 UNKNOWN_PARAMETER = "is no parameter of this call"
@@ -49,7 +55,8 @@ def compile_request(
     what = UNKNOWN_FIELD if body else UNKNOWN_PARAMETER
     convert = _compile(compiler.plan(tuple(moves), strict=True, unknown=what, wrap=not body))
     ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
-    return RequestMap(table, frozenset(path), body, convert, compile_places(ways), request_schema(table, compiler.most()))
+    schema = cache(lambda: request_schema(table, compiler.most()))
+    return RequestMap(table, frozenset(path), body, convert, _late(lambda: compile_places(ways)), schema)
 
 
 def compile_answer(
@@ -70,12 +77,18 @@ def compile_answer(
     compiler.check(names)
     convert = _compile(compiler.plan(tuple(moves), strict=False, unknown="", wrap=False))
     ways = [(line.erp, line.rest) for line in compiler.ways() if line.erp and line.rest]
-    return AnswerMap(table, convert, compile_places(ways), answer_schema(table))
+    return AnswerMap(table, convert, _late(lambda: compile_places(ways)), cache(lambda: answer_schema(table)))
 
 
 def _compile(plan: Plan) -> Convert:
-    program, engine = compile_program(plan), compile_plan(plan)
-    return engine if program is None else optimistic(program, engine)
+    engine = _late(lambda: compile_plan(plan))
+    return optimistic(_late(lambda: compile_program(plan) or engine), engine)
+
+
+def _late(make: Callable[[], Callable[[A], R]]) -> Callable[[A], R]:
+    """The function that ``make`` gives, made at the first call."""
+    made = cache(make)
+    return lambda value: made()(value)
 
 
 class _Compiler:

@@ -27,7 +27,7 @@ class RequestMap:
     body: bool
     _convert: Convert
     _place: Callable[[str], str]
-    _schema: Schema
+    _schema: Callable[[], Schema]
 
     def __call__(self, value: object) -> object:
         """The ERP value of a body, or of an object of parameters. Raises ``Unprocessable`` with every error."""
@@ -49,7 +49,7 @@ class RequestMap:
 
     def schema(self) -> Schema:
         """JSON Schema 2020-12 of the REST value: body and path parameters, or query and path parameters, as one object."""
-        return self._schema
+        return self._schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class AnswerMap:
     table: Table
     _convert: Convert
     _place: Callable[[str], str]
-    _schema: Schema
+    _schema: Callable[[], Schema]
 
     def __call__(self, value: object) -> object:
         """The REST value; ERP fields no row names are dropped. Raises ``BadAnswer``."""
@@ -77,7 +77,7 @@ class AnswerMap:
 
     def schema(self) -> Schema:
         """JSON Schema 2020-12 that every value this map gives is valid under."""
-        return self._schema
+        return self._schema()
 
 
 def _summary(errors: list[FieldError]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.config.source import parse_source
 from gateway.errors import BadAnswer, ConfigError, Unprocessable
-from gateway.mapping import Functions, Table, Wrong, compile_answer, compile_request, read_tables
+from gateway.mapping import Functions, Table, Wrong, compile_answer, compile_request, compiler, read_tables
 
 
 def table(*rows: str) -> Table:
@@ -22,6 +23,28 @@ def test_a_table_without_rows_for_a_direction() -> None:
         ConfigError, match=r"t.yaml:2: the table 't' has no row that serves requests; name another table, or add rows"
     ):
         compile_request(only)
+
+
+def test_nothing_is_generated_before_the_first_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def noted(name: str) -> None:
+        make: Any = getattr(compiler, name)
+        monkeypatch.setattr(compiler, name, lambda *args: made.append(name) or make(*args))
+
+    for name in ("compile_program", "compile_plan", "compile_places", "request_schema", "answer_schema"):
+        noted(name)
+    rows = table("{rest: a, erp: A, required: true}")
+    request, answer = compile_request(rows), compile_answer(rows)
+    assert made == []
+    assert (request({"a": "x"}), request({"a": "y"}), answer({"A": "x"})) == ({"A": "x"}, {"A": "y"}, {"a": "x"})
+    assert made == ["compile_program", "compile_program"]
+    with pytest.raises(Unprocessable):
+        request({})
+    assert (request.pointer("/A"), answer.pointer("/A")) == ("/a", "/a")
+    assert request.schema() is request.schema()
+    assert answer.schema() is answer.schema()
+    assert sorted(made[2:]) == ["answer_schema", "compile_places", "compile_places", "compile_plan", "request_schema"]
 
 
 def test_query_and_path_parameters() -> None:
