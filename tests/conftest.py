@@ -14,6 +14,17 @@ from tests.support import GatewayProcess, PostgresServer, RedisServer, copy_depl
 
 
 @pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of public test data that the project does not hold."""
+    root = os.environ.get("GATEWAY_CORPORA")
+    if not root:
+        if os.environ.get("CI"):
+            pytest.fail("GATEWAY_CORPORA is not set")
+        pytest.skip("GATEWAY_CORPORA is not set")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
 def erp() -> Iterator[ErpProcess]:
     with ErpProcess.start() as process:
         yield process

@@ -333,7 +333,9 @@ def _digits(type: SimpleType, answer: bool) -> Schema:
     f = type.facets
     total = {"x-total-digits": f.total_digits} if f.total_digits is not None else {}
     fraction = {"x-fraction-digits": f.fraction_digits} if f.fraction_digits is not None else {}
-    return {} if answer else {**total, **fraction}
+    least = {"x-minimum": f.min_inclusive} if f.min_inclusive is not None else {}
+    most = {"x-maximum": f.max_inclusive} if f.max_inclusive is not None else {}
+    return {} if answer else {**total, **fraction, **least, **most}
 
 
 def _integer(type: SimpleType, answer: bool) -> Schema:
@@ -368,6 +370,8 @@ def _textual(type: SimpleType, answer: bool) -> Schema:
         schema["pattern"] = usable[0]
         if len(usable) > 1:
             schema["allOf"] = [{"pattern": pattern} for pattern in usable[1:]]
+    elif patterns:
+        schema["x-pattern"] = [f"^(?:{'|'.join(alternatives)})$" for alternatives in type.facets.patterns]
     return schema
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.protocols.soap import accounting, samples
 
@@ -35,16 +32,6 @@ def no_socket() -> Iterator[None]:
     finally:
         _WATCHING = False
     assert _ATTEMPTS == []
-
-
-@pytest.fixture(scope="module")
-def corpora() -> Path:
-    root = os.environ.get("GATEWAY_CORPORA")
-    if not root:
-        if os.environ.get("CI"):
-            pytest.fail("GATEWAY_CORPORA is not set")
-        pytest.skip("GATEWAY_CORPORA is not set")
-    return Path(root)
 
 
 def test_every_wsdl_does_what_its_line_says_and_fetches_nothing(corpora: Path) -> None:
