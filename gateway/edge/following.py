@@ -67,6 +67,23 @@ DOCUMENT_SCHEMA: Final[Json] = {
     },
 }
 
+DOCUMENT_EXAMPLE: Final[Json] = {
+    "id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    "operation": "payments.create",
+    "version": "v1",
+    "state": "held",
+    "execution": "none",
+    "iso20022": "PATC",
+    "sequence": 1,
+    "revision": 1,
+    "reference": None,
+    "received_at": "2026-01-31T09:30:00Z",
+    "updated_at": "2026-01-31T09:30:00Z",
+    "reasons": [{"code": "over_threshold", "amount": "500000.01", "currency": "CNY", "threshold": "500000.00"}],
+    "payload_hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "approvals": {"required": 2, "received": 0, "expires_at": "2026-02-07T09:30:00Z"},
+}
+
 
 def _header(description: str, schema: Json) -> Json:
     return {"description": description, "schema": schema}
@@ -132,7 +149,11 @@ def _operation(name: str, summary: str, parameters: list[Json]) -> Json:
 def _seen(*headers: str) -> Json:
     schema = {"$ref": "#/components/schemas/Document"}
     shown = {name: HEADERS[name] for name in ("ETag", *headers)}
-    return {"description": "The document.", "headers": shown, "content": {"application/json": {"schema": schema}}}
+    return {
+        "description": "The document.",
+        "headers": shown,
+        "content": {"application/json": {"schema": schema, "example": DOCUMENT_EXAMPLE}},
+    }
 
 
 def _problems(*statuses: str) -> Json:

@@ -3,64 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.edge.following import DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
+from gateway.edge.examples import NoExample, example
+from gateway.edge.following import DOCUMENT_EXAMPLE, DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
+from gateway.edge.problems import PROBLEM_SCHEMA, PROBLEMS, response
+from gateway.exchange import Principal
+from gateway.policy.roles import opening
 from gateway.routing import Route
 from gateway.snapshot import Snapshot
 from gateway.stages.record import Record
 
 Json = dict[str, Any]
 
-PROBLEMS = {
-    "400": "The request cannot be read.",
-    "401": "A valid credential is needed.",
-    "403": "The policy does not allow this call.",
-    "404": "There is nothing at this path, or the ERP has no such record.",
-    "409": "The ERP holds something that stands against the request, or a call with the same key is still on its way.",
-    "413": "The request body is too large.",
-    "415": "This media type is not accepted here.",
-    "422": "The request does not fit the contract, the ERP refused it, or its key was used for another request.",
-    "429": "A rate limit or quota is used up; see Retry-After.",
-    "502": "The ERP failed, or its answer cannot be used.",
-    "503": "The ERP cannot be reached, or the gateway is at its limit.",
-    "504": "The ERP did not answer in time.",
-}
 
-PROBLEM_SCHEMA: Json = {
-    "type": "object",
-    "description": "RFC 9457 problem. `type` is stable; `instance` holds the request id.",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string", "format": "uri"},
-        "origin": {"enum": ["client", "gateway", "upstream"]},
-        "retryable": {"type": "boolean"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-}
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One route as the document has it. Immutable. ``schemas`` are the components it refers to, by their names."""
+
+    route: Route
+    item: Json
+    schemas: Mapping[str, Json]
 
 
-def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
-    """The OpenAPI document of ``version``. ``base_url`` is the public address without a final slash."""
+def describe(snapshot: Snapshot, version: str) -> tuple[Described, ...]:
+    """The operations of a version. Large contracts take a while, so this is done once for all callers."""
+    return tuple(_described(route) for route in snapshot.routes if route.version == version)
+
+
+def document(
+    snapshot: Snapshot, version: str, base_url: str, described: Sequence[Described] | None = None, viewer: Principal | None = None
+) -> Json:
+    """The OpenAPI document of ``version``.
+
+    :param base_url: the public address without a final slash.
+    :param viewer: whoever reads it sees only what the policy lets them call, with the roles of their tenant; ``None`` sees all.
+    """
+    shown = [entry for entry in (described or describe(snapshot, version)) if visible(snapshot, entry.route, viewer)]
     schemas: Json = {"Problem": PROBLEM_SCHEMA}
     paths: dict[str, Json] = {}
-    for route in snapshot.routes:
-        if route.version == version:
-            paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schemas)
+    for entry in shown:
+        schemas |= entry.schemas
+        item = entry.item | required_roles(snapshot, entry.route, viewer)
+        paths.setdefault(entry.route.template, {})[entry.route.method.lower()] = item
     problems = PROBLEMS
-    if any(_record(route) for route in snapshot.routes):
+    if any(recorded(route) for route in snapshot.routes if visible(snapshot, route, viewer)):
         schemas["Document"] = DOCUMENT_SCHEMA
         paths["/api/documents/{id}"] = following()
         problems = {**PROBLEMS, **DOCUMENT_PROBLEMS}
@@ -72,16 +61,26 @@ def document(snapshot: Snapshot, version: str, base_url: str) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {
-                status: {"description": text, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
-                for status, text in problems.items()
-            },
+            "responses": {status: response(status, text) for status, text in problems.items()},
             "securitySchemes": {
                 "token": _token(snapshot),
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },
     }
+
+
+def visible(snapshot: Snapshot, route: Route, viewer: Principal | None) -> bool:
+    """Whether a route is in the document of ``viewer``."""
+    return viewer is None or route.public or snapshot.policy.decide(viewer, route.operation, route.version).allowed
+
+
+def required_roles(snapshot: Snapshot, route: Route, viewer: Principal | None) -> Json:
+    """``x-required-roles``: whoever holds one of them may call."""
+    if route.public:
+        return {}
+    tenant = None if viewer is None else viewer.tenant
+    return {"x-required-roles": list(opening(snapshot.policy, route.operation, route.version, tenant))}
 
 
 def _token(snapshot: Snapshot) -> Json:
@@ -92,6 +91,11 @@ def _token(snapshot: Snapshot) -> Json:
 
 def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _described(route: Route) -> Described:
+    schemas: Json = {}
+    return Described(route, _operation(route, schemas), schemas)
 
 
 def _operation(route: Route, schemas: Json) -> Json:
@@ -109,18 +113,33 @@ def _operation(route: Route, schemas: Json) -> Json:
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
         },
     }
-    record = _record(route)
+    record = recorded(route)
     if record is not None:
         _describe_recorded(operation, record)
     if route.public:
         operation["security"] = []
     if route.method not in ("GET", "DELETE"):
         body = _hoist(_without(request, path_names), f"{name}.request", schemas) if request else {}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": _content(body, schemas)}}
     return operation
 
 
-def _record(route: Route) -> Record | None:
+def _content(schema: Json, schemas: Json) -> Json:
+    """A media type's entry, with an example where there is one."""
+    return {"schema": schema, **_example(schema, schemas)}
+
+
+def _example(schema: Json, schemas: Json) -> Json:
+    if not schema:
+        return {}
+    try:
+        return {"example": example(schema, schemas)}
+    except NoExample:
+        return {}
+
+
+def recorded(route: Route) -> Record | None:
+    """How the route's writes become documents, if they do."""
     return next((stage for stage in route.stages if isinstance(stage, Record)), None)
 
 
@@ -135,18 +154,18 @@ def _describe_recorded(operation: Json, record: Record) -> None:
     operation["responses"]["202"] = {
         "description": f"Kept as a document. {then}",
         "headers": {name: HEADERS[name] for name in ("Location", "Retry-After", "Document-Id", "Idempotent-Replayed")},
-        "content": {"application/json": {"schema": _ref("Document")}},
+        "content": {"application/json": {"schema": _ref("Document"), "example": DOCUMENT_EXAMPLE}},
     }
 
 
 def _parameters(route: Route, request: Json | None, path_names: list[str], schemas: Json) -> list[Json]:
     """Those in the path, and for a method without a body those in the query."""
     described = _hoisted_parameters(request, route.operation, schemas)
-    found = [_parameter(name, "path", True, _property(described, name)) for name in path_names]
+    found = [_parameter(name, "path", True, _property(described, name), schemas) for name in path_names]
     if route.method in ("GET", "DELETE"):
         required = (described or {}).get("required", ())
-        others = {name: schema for name, schema in _properties(described).items() if name not in path_names}
-        found += [_parameter(name, "query", name in required, schema) for name, schema in others.items()]
+        others = {name: inner for name, inner in _properties(described).items() if name not in path_names}
+        found += [_parameter(name, "query", name in required, inner, schemas) for name, inner in others.items()]
     return found
 
 
@@ -164,13 +183,13 @@ def _success(route: Route, answer: Json | None, schemas: Json, name: str) -> Jso
     return {
         "description": "Done.",
         "headers": {"X-Request-Id": header, "RateLimit": header, "RateLimit-Policy": header},
-        "content": {"application/json": {"schema": schema}},
+        "content": {"application/json": _content(schema, schemas)},
     }
 
 
-def _parameter(name: str, place: str, required: bool, schema: Json) -> Json:
-    plain = {key: value for key, value in schema.items() if key != "description"}
-    parameter: Json = {"name": name, "in": place, "required": required, "schema": plain or {"type": "string"}}
+def _parameter(name: str, place: str, required: bool, schema: Json, schemas: Json) -> Json:
+    plain = {key: value for key, value in schema.items() if key != "description"} or {"type": "string"}
+    parameter: Json = {"name": name, "in": place, "required": required, "schema": plain, **_example(plain, schemas)}
     if "description" in schema:
         parameter["description"] = schema["description"]
     return parameter

@@ -55,6 +55,18 @@ def members_of(policy: PolicyFile | PolicyIndex, role: str, tenant: str) -> froz
     return Roles(policy, tenant).members(role)
 
 
+def opening(policy: PolicyFile | PolicyIndex, operation: str, version: str, tenant: str | None = None) -> tuple[str, ...]:
+    """The roles that rows let call an operation and none denies it, in the order of the file. Any one of them will do. Rows of
+    other tenants count only when no ``tenant`` is named."""
+    file = policy.file if isinstance(policy, PolicyIndex) else policy
+    groups = _links((row.operation, row.group) for row in file.groupings)
+    names = _reached(groups, (operation, f"{operation}@{version}"))
+    rows = [row for row in file.grants if row.operation in names and (tenant is None or row.tenant in (tenant, "*"))]
+    denied = {(row.role, "*" if tenant else row.tenant) for row in rows if row.effect == "deny"}
+    found = [row for row in rows if row.effect == "allow" and not {(row.role, row.tenant), (row.role, "*")} & denied]
+    return tuple(dict.fromkeys(row.role for row in found))
+
+
 def _links(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
     links: dict[str, list[str]] = defaultdict(list)
     for start, end in pairs:

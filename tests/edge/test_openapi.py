@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from gateway.documents.records import Terms
 from gateway.edge.openapi import document
+from gateway.exchange import Principal
+from gateway.policy import compile_policy, read_policy
 from gateway.routing import Route
 from gateway.sending import Writing
 from gateway.stages.record import Record
@@ -48,11 +52,46 @@ QUERY = {
 }
 
 
-def made(*routes: Route, version: str = "v1", issuer: Any = True) -> dict[str, Any]:
-    snapshot: Any = SimpleNamespace(routes=routes, issuer=issuer)
-    api = document(snapshot, version, "https://api.example.com")
+ROWS = """
+g2, orders.get, reading
+p, reader, x, reading, allow
+p, writer, x, orders.create, allow
+p, writer, y, orders.create@v1, allow
+p, auditor, *, orders.create, allow
+p, auditor, x, orders.create, deny
+g, oa, writer, x
+# end
+"""
+
+
+def made(*routes: Route, version: str = "v1", issuer: Any = True, viewer: Principal | None = None) -> dict[str, Any]:
+    policy = compile_policy(read_policy("policy.csv", ROWS.encode()))
+    snapshot: Any = SimpleNamespace(routes=routes, issuer=issuer, policy=policy)
+    api = document(snapshot, version, "https://api.example.com", viewer=viewer)
     validate(api, cls=OpenAPIV31SpecValidator)
+    assert bad_examples(api) == []
     return api
+
+
+def bad_examples(api: dict[str, Any]) -> list[str]:
+    """Examples of a document that do not fit the schema they stand beside; at least one is there in any document."""
+    found = list(_examples(api))
+    assert found
+    components = {"components": api["components"]}
+    return [
+        error.message for schema, value in found for error in Draft202012Validator({**schema, **components}).iter_errors(value)
+    ]
+
+
+def _examples(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        if "example" in value and "schema" in value:
+            yield value["schema"], value["example"]
+        for inner in value.values():
+            yield from _examples(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _examples(inner)
 
 
 def test_a_document_of_everything() -> None:
@@ -90,7 +129,14 @@ def test_definitions_are_hoisted_and_references_follow() -> None:
 def test_parameters() -> None:
     api = made(route("orders.get", "GET", "/orders/{number}", schemas(QUERY)))
     number, start, kind = api["paths"]["/api/v1/orders/{number}"]["get"]["parameters"]
-    assert number == {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Which one."}
+    assert number == {
+        "name": "number",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "text",
+        "description": "Which one.",
+    }
     assert (start["in"], start["required"], start["schema"]) == ("query", True, {"type": "string", "format": "date"})
     assert kind["required"] is False
     name = kind["schema"]["$ref"].removeprefix("#/components/schemas/")
@@ -165,3 +211,37 @@ def test_documents_are_followed_where_any_are_recorded() -> None:
     assert {"412", "409"} < set(follow["delete"]["responses"])
     assert "412" in api["components"]["responses"]
     assert "Document" not in made(route("b.get", "GET", "/b", schemas(None)))["components"]["schemas"]
+
+
+ORDERS = (
+    route("orders.create", "POST", "/orders", schemas(ORDER, ORDER)),
+    route("orders.get", "GET", "/orders/{number}", schemas(QUERY, ORDER)),
+    route("stock.get", "GET", "/stock", schemas(None, {"enum": [1]}), public=True),
+)
+
+
+def operations(api: dict[str, Any]) -> dict[str, Any]:
+    return {item["operationId"]: item.get("x-required-roles") for path in api["paths"].values() for item in path.values()}
+
+
+def test_roles_that_may_call_are_named() -> None:
+    assert operations(made(*ORDERS)) == {"orders.create": ["writer", "auditor"], "orders.get": ["reader"], "stock.get": None}
+
+
+def test_whoever_looks_sees_what_they_may_call_with_the_roles_of_their_tenant() -> None:
+    assert operations(made(*ORDERS, viewer=Principal("oa", "x"))) == {"orders.create": ["writer"], "stock.get": None}
+    assert operations(made(*ORDERS, viewer=Principal("oa", "y"))) == {"stock.get": None}
+    by_token = made(*ORDERS, viewer=Principal("somebody", "x", ("reader",)))
+    assert operations(by_token) == {"orders.get": ["reader"], "stock.get": None}
+    assert "orders.create.request" not in by_token["components"]["schemas"]
+
+
+def test_documents_are_followed_by_whoever_may_make_some() -> None:
+    routes = (recorded("orders.create"), *ORDERS[1:])
+    assert "documents.get" in operations(made(*routes, viewer=Principal("oa", "x")))
+    assert "documents.get" not in operations(made(*routes, viewer=Principal("reader", "x")))
+
+
+def test_where_no_example_is_found_none_is_shown() -> None:
+    api = made(route("a.b", "POST", "/a", schemas({"type": "string", "pattern": "(?=[A-Z])Q"})))
+    assert "example" not in api["paths"]["/api/v1/a"]["post"]["requestBody"]["content"]["application/json"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.exchange import Principal
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.index import compile_policy
-from gateway.policy.roles import Roles, members_of, roles_of
+from gateway.policy.roles import Roles, members_of, opening, roles_of
 
 TEXT = """\
 p, finance-approver, demo, payments.get, allow
@@ -69,3 +69,24 @@ def test_holding_a_role_is_what_the_index_means_by_it(links: set[tuple[int, int,
         assert roles_of(index, name, "demo") == allowed
         for role in NAMES:
             assert (name in members_of(index, role, "demo")) <= (role in allowed)
+
+
+def test_the_roles_that_open_an_operation() -> None:
+    text = """
+p, reader, a, reading, allow
+p, writer, *, orders.get, allow
+p, clerk, b, orders.get@v2, allow
+p, blocked, a, orders.get, allow
+p, blocked, *, reading, deny
+p, stopped, *, orders.get, allow
+p, stopped, a, orders.get, deny
+g2, orders.get, looking
+g2, looking, reading
+# end
+"""
+    found = policy(text)
+    assert opening(found, "orders.get", "v1") == ("reader", "writer", "stopped")
+    assert opening(found, "orders.get", "v2") == ("reader", "writer", "clerk", "stopped")
+    assert opening(found, "orders.get", "v2", "a") == ("reader", "writer")
+    assert opening(compile_policy(found), "orders.get", "v1", "b") == ("writer", "stopped")
+    assert opening(found, "orders.list", "v1") == ()

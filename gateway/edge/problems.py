@@ -1,0 +1,91 @@
+"""The outcomes of a call that are not its answer, as OpenAPI has them: by status, each with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import (
+    BadAnswer,
+    BadRequest,
+    BodyTooLarge,
+    FieldError,
+    Forbidden,
+    KeyInUse,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    TooManyRequests,
+    Unauthenticated,
+    Unprocessable,
+    Unreachable,
+    UnsupportedMediaType,
+    UpstreamTimeout,
+)
+
+Json = dict[str, Any]
+
+PROBLEMS = {
+    "400": "The request cannot be read.",
+    "401": "A valid credential is needed.",
+    "403": "The policy does not allow this call.",
+    "404": "There is nothing at this path, or the ERP has no such record.",
+    "409": "The ERP holds something that stands against the request, or a call with the same key is still on its way.",
+    "413": "The request body is too large.",
+    "415": "This media type is not accepted here.",
+    "422": "The request does not fit the contract, the ERP refused it, or its key was used for another request.",
+    "429": "A rate limit or quota is used up; see Retry-After.",
+    "502": "The ERP failed, or its answer cannot be used.",
+    "503": "The ERP cannot be reached, or the gateway is at its limit.",
+    "504": "The ERP did not answer in time.",
+}
+
+PROBLEM_EXAMPLES: Mapping[str, Problem] = {
+    "400": BadRequest("The body is no JSON: unexpected end of data."),
+    "401": Unauthenticated("Send a bearer token or an API key."),
+    "403": Forbidden("shop may not call payments.create@v1."),
+    "404": NotFound(),
+    "409": KeyInUse("Ask again in a moment."),
+    "412": PreconditionFailed(),
+    "413": BodyTooLarge("At most 1048576 bytes are accepted."),
+    "415": UnsupportedMediaType("Send the body as Content-Type: application/json."),
+    "422": Unprocessable(
+        "2 fields are wrong.", errors=[FieldError("/amount", "is missing"), FieldError("/currency", "is not listed")]
+    ),
+    "429": TooManyRequests("Try again in 2 s."),
+    "502": BadAnswer("The ERP's answer is not SOAP."),
+    "503": Unreachable("The ERP cannot be reached."),
+    "504": UpstreamTimeout("The ERP did not answer in time."),
+}
+
+PROBLEM_SCHEMA: Json = {
+    "type": "object",
+    "description": "RFC 9457 problem. `type` is stable; `instance` holds the request id.",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri"},
+        "origin": {"enum": ["client", "gateway", "upstream"]},
+        "retryable": {"type": "boolean"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+REQUEST = "urn:request:0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+
+
+def response(status: str, text: str) -> Json:
+    """The response of a status that ``PROBLEM_EXAMPLES`` has an example of."""
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM_EXAMPLES[status].document(REQUEST)}
+    return {"description": text, "content": {"application/problem+json": content}}
