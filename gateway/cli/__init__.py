@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, check, demo, init, look, schema, serve, token, wsdl
+from gateway.cli import audit, check, demo, init, look, openapi, schema, serve, token, wsdl
 from gateway.cli.output import errors
 from gateway.errors import ConfigError
 
@@ -24,6 +24,7 @@ app.command()(demo.demo)
 app.command()(check.check)
 app.command()(look.routes)
 app.command()(look.explain)
+app.command()(openapi.openapi)
 app.command()(schema.schema)
 app.command()(init.init)
 app.add_typer(token.app, name="token")
