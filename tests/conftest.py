@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from gateway.demo.erp.process import ErpProcess
 from tests.support import GatewayProcess, PostgresServer, RedisServer, copy_deployment, postgres_programs
+
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 
 @pytest.fixture(scope="session")

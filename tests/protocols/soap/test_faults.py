@@ -91,7 +91,9 @@ def test_soap_12_codes() -> None:
 
 
 def test_either_shape_is_read_in_either_envelope() -> None:
-    shape_12 = fault_12("SOAP-ENV:Sender", '<e:Text>No such order</e:Text>', DETAIL).replace(ENVELOPE_12.encode(), ENVELOPE.encode())
+    shape_12 = fault_12("SOAP-ENV:Sender", "<e:Text>No such order</e:Text>", DETAIL).replace(
+        ENVELOPE_12.encode(), ENVELOPE.encode()
+    )
     shape_11 = fault_11("Client", "No such order", DETAIL).replace(ENVELOPE.encode(), ENVELOPE_12.encode())
     for body, code, soap in ((shape_12, "Sender", "soap"), (shape_11, "Client", "soap12")):
         found = problem(body, soap)
