@@ -267,11 +267,22 @@ def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Seque
         if entry.id in approvals.rules and entry.config.recorded and entry.reads != "json":
             what = f"{entry.id} has an approval rule, and no JSON body the rule could read"
             findings.errors.append(entry.source.finding(entry.place, what, "add a field table ('mapping'), or remove the rule"))
+    findings.warnings.extend(_ways_around(approvals, entries))
     ruled = [(entry.id, version) for entry in entries if entry.id in approvals.rules for version in entry.versions]
     callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
     paying = {caller.tenant for caller in callers if any(policy.decide(caller, *called).allowed for called in ruled)}
     for tenant in sorted(paying):
         findings.errors.extend(check_eligible(approvals, partial(_people, policy, tenant)))
+
+
+def _ways_around(approvals: Approvals, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Routes that reach the same operation of the ERP as one with an approval rule, and have none themselves."""
+    ruled = {entry.target: entry.id for entry in entries if entry.id in approvals.rules}
+    for entry in entries:
+        if entry.target in ruled and entry.id not in approvals.rules:
+            what = f"{entry.id} calls {entry.target} as {ruled[entry.target]} does, without its approval rule"
+            remedy = f"add a rule for {entry.id} to {approvals.source.path}, or remove the route"
+            yield entry.source.finding(entry.place, what, remedy)
 
 
 def _people(policy: PolicyIndex, tenant: str, role: str) -> frozenset[str]:

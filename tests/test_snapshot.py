@@ -156,3 +156,14 @@ def test_documents_are_followed_in_no_version(tmp_path: Path) -> None:
         route, params = router.match(method, "/api/documents/7")
         assert (route.operation, params) == (operation, {"id": "7"})
         assert Phase.IDENTIFY in {stage.phase for stage in route.stages}
+
+
+def test_a_second_way_to_what_a_rule_holds_is_pointed_out(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    assert not [warning for warning in build(read_deployment(path), check_stores(path)).warnings if "rule" in warning.what]
+    payments = tmp_path / "routes/payments.yaml"
+    payments.write_text(payments.read_text() + "  again:\n    post: /quick\n    call: CreatePayment\n    mapping: payment\n")
+    edit(tmp_path / "policies/policy.csv", "# end", "p, oa, demo, payments.again, allow\n# end")
+    (warning,) = [warning for warning in build(read_deployment(path), check_stores(path)).warnings if "rule" in warning.what]
+    assert str(warning).startswith("routes/payments.yaml:")
+    assert "payments.again calls finance:CreatePayment as payments.create does, without its approval rule" in str(warning)
