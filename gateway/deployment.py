@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from gateway.approvals.file import Approvals, read_approvals
 from gateway.config.gateway import Gateway
-from gateway.config.routes import OperationBase, ResourceBase, route_file
+from gateway.config.routes import OperationBase, ResourceBase, SoapOrder, route_file
 from gateway.config.source import Source, literal_secrets, read_source, validate
 from gateway.errors import ConfigError, Finding
 from gateway.identity.satellites import Satellites, read_satellites
@@ -19,6 +19,9 @@ from gateway.mapping import Functions, Table, load_functions, read_tables
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.model import read_model
 from gateway.stages import CONFIGURABLE
+
+ORDER = ".soap.yaml"
+"""What the names of files end with that are no route files but stand beside one."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,10 +49,11 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One route file."""
+    """One route file, and the frozen order of its SOAP service where there is one."""
 
     source: Source
     model: ResourceBase
+    order: SoapOrder | None = None
 
     def operations(self) -> Iterator[tuple[str, OperationBase]]:
         """Operation ids with their entries."""
@@ -122,8 +126,18 @@ def _resources(folder: Path, name: str, findings: Findings) -> tuple[Resource, .
         source = findings.attempt(read_source, path, name=f"{name}/{path.name}")
         model = findings.attempt(validate, source, kind) if source else None
         if source and model:
-            found.append(Resource(source, model))
+            found.append(Resource(source, model, findings.attempt(_order, folder / name, model.resource, name)))
     return tuple(found)
+
+
+def order_file(resource: str) -> str:
+    """The name of the file that freezes the order of a resource's SOAP service, beside its route file."""
+    return f"{resource}{ORDER}"
+
+
+def _order(folder: Path, resource: str, name: str) -> SoapOrder | None:
+    path = folder / order_file(resource)
+    return validate(read_source(path, name=f"{name}/{path.name}"), SoapOrder) if path.is_file() else None
 
 
 def _tables(folder: Path, name: str, findings: Findings) -> dict[str, Table]:
@@ -140,7 +154,7 @@ def _tables(folder: Path, name: str, findings: Findings) -> dict[str, Table]:
 
 
 def _yaml_files(folder: Path, name: str, findings: Findings, *, needed: bool = True) -> list[Path]:
-    paths = sorted((folder / name).glob("*.yaml"))
+    paths = sorted(path for path in (folder / name).glob("*.yaml") if not path.name.endswith(ORDER))
     if needed and not paths:
         findings.errors.append(Finding(name, 0, "holds no .yaml file", "add one, or name the right folder in gateway.yaml"))
     return paths

@@ -19,6 +19,7 @@ class Route:
     :param template: the whole path, ``/api/v1/payments/{number}``.
     :param call: what the handler ends in.
     :param status: the status of success.
+    :param soap: the SOAP service that offers it too, ``payments``.
     :param stages: the chain's configurations in order, for ``explain``.
     """
 
@@ -32,6 +33,7 @@ class Route:
     summary: str = ""
     public: bool = False
     stages: tuple[StageConfig, ...] = ()
+    soap: str | None = None
 
 
 @dataclass(slots=True)

@@ -25,9 +25,11 @@ from gateway.config.values import Address
 from gateway.console.app import console
 from gateway.desk import Desk
 from gateway.edge.app import Edge
+from gateway.edge.credentials import Credentials
 from gateway.edge.guard import GuardLimits, guarded
-from gateway.edge.oauth import oauth_routes
+from gateway.edge.oauth import SecretChecks, oauth_routes
 from gateway.edge.site import Observed, Site
+from gateway.edge.soap import SoapFacade
 from gateway.errors import ConfigError, Finding
 from gateway.live import Live
 from gateway.reload import watch
@@ -106,14 +108,15 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
     servers = {}
     if only in (None, "edge"):
         stores = live.stores
-        site = Site(live, oauth_routes(lambda: live.snapshot.issuer, stores.counters, stores.clock))
+        checks = SecretChecks(stores.counters, stores.clock)
+        site = Site(live, oauth_routes(lambda: live.snapshot.issuer, checks))
         edge = gateway.edge
         limits = GuardLimits(
             edge.limits.header_bytes, edge.limits.header_count, edge.limits.header_timeout, edge.limits.connections
         )
         config = _config(
             Observed(site.app, stores.telemetry),
-            http=guarded(limits, Edge(live)),
+            http=guarded(limits, Edge(live, SoapFacade(Credentials(checks, stores.clock), stores.clock))),
             timeout_keep_alive=int(edge.limits.idle_timeout),
             timeout_graceful_shutdown=int(edge.drain),
         )

@@ -32,6 +32,7 @@ from gateway.identity.jwks import KeyStore
 from gateway.identity.satellites import Satellites
 from gateway.identity.signing import signing_keys
 from gateway.identity.tokens import TokenVerifier, external_issuer
+from gateway.offering import SoapServices, soap_services
 from gateway.operations import Operations
 from gateway.people import PERMISSIONS
 from gateway.pipeline import Handler, Stage, StageConfig, compose
@@ -101,6 +102,7 @@ class Snapshot:
     clients: tuple[Client, ...]
     outermost: Stage
     issuer: TokenIssuer | None
+    soap: SoapServices
     warnings: tuple[Finding, ...] = ()
     loaded_at: float = field(default_factory=time.time)
 
@@ -167,6 +169,8 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     runtime = SnapshotRuntime(stores.telemetry, authenticator, policy, stores.counters, deployment.satellites)
     compiler = Compiler(deployment, stores, runtime)
     routes = tuple(compiler.route(entry, version) for entry in entries for version in entry.versions)
+    soap = soap_services(deployment.resources, routes, findings)
+    findings.raise_if_any()
     return Snapshot(
         router=_router((*routes, *compiler.follow()), entries),
         routes=routes,
@@ -177,6 +181,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
         clients=operations.clients,
         outermost=Observe().build(runtime),
         issuer=issuer,
+        soap=soap,
         warnings=tuple(findings.warnings),
     )
 
@@ -235,6 +240,7 @@ class Entry:
     reads: Reads
     probe: Probe | None
     target: str
+    soap: str | None
 
 
 def _entries(resource: Resource, operations: Operations, findings: Findings) -> Iterator[Entry]:
@@ -245,7 +251,8 @@ def _entries(resource: Resource, operations: Operations, findings: Findings) -> 
             versions = tuple(config.versions or resource.model.versions)
             probe = findings.attempt(operations.probe, resource, place, config)
             target = f"{config.upstream or resource.model.upstream}:{config.call}"
-            yield Entry(f"{resource.model.resource}.{name}", resource.source, place, config, versions, *built, probe, target)
+            id_, offered = f"{resource.model.resource}.{name}", resource.model.soap if config.soap else None
+            yield Entry(id_, resource.source, place, config, versions, *built, probe, target, offered)
 
 
 def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
@@ -313,6 +320,7 @@ class Compiler:
             summary=config.summary or "",
             public=config.public,
             stages=tuple(configs),
+            soap=entry.id.partition(".")[0] if version == entry.soap else None,
         )
 
     def _stages(self, entry: Entry, version: str) -> Iterator[StageConfig]:

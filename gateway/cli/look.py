@@ -11,6 +11,7 @@ from rich.table import Table
 from gateway.cli.output import DEFAULT, ConfigPath, err, out
 from gateway.config.routes import OperationBase
 from gateway.deployment import Deployment, read_deployment
+from gateway.offering import PATH
 from gateway.routing import Route
 from gateway.runtime import check_stores
 from gateway.snapshot import Snapshot, build
@@ -63,6 +64,7 @@ def _explain(snapshot: Snapshot, route: Route) -> None:
         "delivery": _delivery(entry),
         "body limit": f"{snapshot.limits.body} bytes, {snapshot.limits.json_depth} levels",
         "access": "public" if route.public else "by policy",
+        "SOAP": f"{PATH}/{route.soap}?wsdl, operation {route.operation.partition('.')[2]}" if route.soap else "not offered",
     }
     writing = snapshot.writing_of(route.operation, route.version)
     if writing is not None:

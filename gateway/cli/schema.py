@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from gateway.approvals.file import ApprovalsFile
 from gateway.config.gateway import Gateway
-from gateway.config.routes import route_file
+from gateway.config.routes import SoapOrder, route_file
 from gateway.identity.satellites import SatellitesFile
 from gateway.mapping.table import TableFile
 from gateway.stages import CONFIGURABLE
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     transformers = "transformers"
     satellites = "satellites"
     approvals = "approvals"
+    soap = "soap"
 
 
 def model(kind: Kind) -> type[BaseModel]:
@@ -33,6 +34,7 @@ def model(kind: Kind) -> type[BaseModel]:
         Kind.transformers: TableFile,
         Kind.satellites: SatellitesFile,
         Kind.approvals: ApprovalsFile,
+        Kind.soap: SoapOrder,
     }
     return models[kind]
 
@@ -47,7 +49,7 @@ def text(kind: Kind) -> str:
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites or approvals.")],
+    kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites, approvals or soap.")],
 ) -> None:
     """Print the JSON Schema of a kind of file; editors use it through a yaml-language-server line."""
     print(text(kind), end="")

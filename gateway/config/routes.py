@@ -102,6 +102,7 @@ class OperationBase(Section):
     )
     probe: ProbeSection | None = Field(None, description="How to find out whether a write with a lost answer was booked.")
     summary: str | None = Field(None, description="One line for the API documentation.")
+    soap: bool = Field(True, description="False leaves it out of the resource's SOAP service.")
 
     @model_validator(mode="after")
     def _one_method(self) -> OperationBase:
@@ -154,7 +155,39 @@ class ResourceBase(Section):
     resource: Name = Field(description="Name of the resource: the first half of its operation ids.")
     versions: Versions = Field(["v1"], description="API versions the operations are served in.")
     upstream: str | None = Field(None, description="Upstream of operations that name none.")
+    soap: Version | None = Field(
+        None, description="Offer the operations of this version as SOAP at /soap/RESOURCE too; left out, they are not."
+    )
     operations: dict[Name, Any]
+
+    @model_validator(mode="after")
+    def _soap_version(self) -> ResourceBase:
+        if self.soap is not None and not self.offered(self.soap):
+            raise wrong(
+                f"offers {self.soap} as SOAP, and no operation has that version", f"use one of {', '.join(self.versions)}"
+            )
+        return self
+
+    def offered(self, version: str) -> list[str]:
+        """The operations that the SOAP service of this version has."""
+        operations: dict[str, OperationBase] = self.operations
+        return [name for name, entry in operations.items() if entry.soap and version in (entry.versions or self.versions)]
+
+
+Elements = dict[Annotated[str, Field(pattern=r"^\S+$")], list[str]]
+
+
+class OperationOrder(Section):
+    """The elements of each object of a message, by a path of elements; ``.`` is the message itself."""
+
+    request: Elements = Field({}, description="Order of the request's elements.")
+    answer: Elements = Field({}, description="Order of the answer's elements.")
+
+
+class SoapOrder(Section):
+    """``routes/RESOURCE.soap.yaml``: the order of elements that a SOAP service was published with."""
+
+    operations: dict[Name, OperationOrder] = Field(description="Operations by name.")
 
 
 def route_file(stages: Mapping[str, type]) -> type[ResourceBase]:

@@ -12,6 +12,7 @@ from gateway.config.gateway import EdgeLimits
 from gateway.edge.body import NO_BODY, AsgiBody, NoBody
 from gateway.edge.cycle import ApiCycle
 from gateway.edge.path import canonical, checked_query
+from gateway.edge.soap import SOAP, SoapFacade
 from gateway.errors import Problem
 from gateway.exchange import Exchange, Headers, Request
 from gateway.pipeline import Handler
@@ -26,14 +27,18 @@ class Holder(Protocol):
 
 
 class Edge:
-    """Answers API calls. ``holder`` is asked for its snapshot once per call."""
+    """Answers API calls, those in SOAP through ``facade``. ``holder`` is asked for its snapshot once per call."""
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: Holder, facade: SoapFacade) -> None:
         self._holder = holder
+        self._facade = facade
 
     async def call(self, cycle: ApiCycle) -> None:
         snapshot = self._holder.snapshot
         body = body_of(cycle, snapshot.limits) if cycle.more_body or cycle.body else NO_BODY
+        if cycle.target.startswith(SOAP):
+            await cycle.respond(await self._facade.reply(snapshot, cycle, body), body)
+            return
         exchange, handler = begin(snapshot, cycle, body)
         await cycle.respond(await handler(exchange), body)
 

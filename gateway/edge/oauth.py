@@ -41,10 +41,10 @@ MAX_BLOCKED = 10_000
 Partitions = Sequence[tuple[Limit, str]]
 
 
-def oauth_routes(current: Callable[[], TokenIssuer | None], counters: Counters, clock: Clock) -> list[Route]:
+def oauth_routes(current: Callable[[], TokenIssuer | None], checks: SecretChecks) -> list[Route]:
     """The routes. ``current`` gives the issuer of the current snapshot, or ``None`` when it has none: then all are 404. Endpoints
     raise ``Problem`` for what no OAuth client handles (404, 408, 413, 415, 429, 503); the application renders it."""
-    endpoints = _Endpoints(current, Throttle(counters, clock))
+    endpoints = _Endpoints(current, checks)
     return [
         Route(TOKEN_PATH, endpoints.token, methods=["POST"]),
         Route(JWKS_PATH, endpoints.jwks),
@@ -87,34 +87,17 @@ def _too_many(seconds: float) -> TooManyRequests:
     return TooManyRequests(f"Too many failed attempts. Try again in {wait} s.", headers={"retry-after": str(wait)})
 
 
-class _Endpoints:
-    def __init__(self, current: Callable[[], TokenIssuer | None], throttle: Throttle) -> None:
-        self._current = current
-        self._throttle = throttle
+class SecretChecks:
+    """Where every client secret is checked, whatever it came with: few at once, and not for who failed too often."""
+
+    def __init__(self, counters: Counters, clock: Clock) -> None:
+        self._throttle = Throttle(counters, clock)
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
 
-    async def token(self, request: Request) -> Response:
-        issuer = self._issuer()
-        answer = await _read(issuer, request)
-        if isinstance(answer, TokenRequest):
-            answer = await self._respond(issuer, answer, _network(request))
-        headers = {"cache-control": "no-store", "pragma": "no-cache", **answer.headers}
-        return JSONResponse(dict(answer.body), answer.status, headers)
-
-    async def jwks(self, request: Request) -> Response:
-        return JSONResponse(self._issuer().jwks, headers={"cache-control": "public, max-age=300"})
-
-    async def metadata(self, request: Request) -> Response:
-        return JSONResponse(self._issuer().metadata, headers={"cache-control": "public, max-age=300"})
-
-    def _issuer(self) -> TokenIssuer:
-        issuer = self._current()
-        if issuer is None:
-            raise NotFound("This gateway issues no tokens.")
-        return issuer
-
-    async def _respond(self, issuer: TokenIssuer, read: TokenRequest, network: str) -> Answer:
+    async def respond(self, issuer: TokenIssuer, read: TokenRequest, peer: str) -> Answer:
+        """The issuer's answer; ``peer`` is the client's address. Raises ``TooManyRequests`` or ``Overloaded``."""
+        network = network_of(peer)
         client = read.client if CLIENT.fullmatch(read.client) else "?"
         partitions = [(CLIENT_FAILURES, f"{client} {network}"), (PEER_FAILURES, network)]
         self._throttle.check(partitions)
@@ -136,9 +119,34 @@ class _Endpoints:
             self._waiting -= 1
 
 
-def _network(request: Request) -> str:
+class _Endpoints:
+    def __init__(self, current: Callable[[], TokenIssuer | None], checks: SecretChecks) -> None:
+        self._current = current
+        self._checks = checks
+
+    async def token(self, request: Request) -> Response:
+        issuer = self._issuer()
+        answer = await _read(issuer, request)
+        if isinstance(answer, TokenRequest):
+            answer = await self._checks.respond(issuer, answer, request.client.host if request.client else "")
+        headers = {"cache-control": "no-store", "pragma": "no-cache", **answer.headers}
+        return JSONResponse(dict(answer.body), answer.status, headers)
+
+    async def jwks(self, request: Request) -> Response:
+        return JSONResponse(self._issuer().jwks, headers={"cache-control": "public, max-age=300"})
+
+    async def metadata(self, request: Request) -> Response:
+        return JSONResponse(self._issuer().metadata, headers={"cache-control": "public, max-age=300"})
+
+    def _issuer(self) -> TokenIssuer:
+        issuer = self._current()
+        if issuer is None:
+            raise NotFound("This gateway issues no tokens.")
+        return issuer
+
+
+def network_of(host: str) -> str:
     """The peer, for IPv6 its /64: whoever has one such address usually has them all."""
-    host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -11,6 +11,7 @@ from gateway.edge.examples import NoExample, example
 from gateway.edge.following import DOCUMENT_EXAMPLE, DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
 from gateway.edge.problems import PROBLEM_SCHEMA, PROBLEMS, response
 from gateway.exchange import Principal
+from gateway.offering import PATH
 from gateway.policy.roles import opening
 from gateway.routing import Route
 from gateway.snapshot import Snapshot
@@ -118,6 +119,9 @@ def _operation(route: Route, schemas: Json) -> Json:
         _describe_recorded(operation, record)
     if route.public:
         operation["security"] = []
+    if route.soap:
+        said = f"Also offered as the SOAP operation {route.operation.partition('.')[2]}."
+        operation["externalDocs"] = {"url": f"{PATH}/{route.soap}?wsdl", "description": said}
     if route.method not in ("GET", "DELETE"):
         body = _hoist(_without(request, path_names), f"{name}.request", schemas) if request else {}
         operation["requestBody"] = {"required": True, "content": {"application/json": _content(body, schemas)}}

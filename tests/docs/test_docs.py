@@ -17,6 +17,7 @@ from gateway.cli import app
 from gateway.cli.schema import Kind, document, model
 from gateway.config.gateway import Gateway
 from gateway.config.source import parse_source, read_source, validate
+from gateway.deployment import ORDER
 from gateway.identity.satellites import SatelliteEntry
 from gateway.mapping.table import Calls, Example, FieldTable, Row
 from gateway.policy import read_policy
@@ -32,7 +33,14 @@ DEPLOYMENT = {
     Kind.transformers: ["transformers/*.yaml"],
     Kind.satellites: ["policies/satellites.yaml"],
     Kind.approvals: ["policies/approvals.yaml"],
+    Kind.soap: ["routes/*.soap.yaml"],
 }
+
+
+def deployed(kind: Kind) -> list[Path]:
+    """The example deployment's files of a kind."""
+    found = [path for pattern in DEPLOYMENT[kind] for path in sorted(ROOT.glob(pattern))]
+    return [path for path in found if path.name.endswith(ORDER) == (kind is Kind.soap)]
 
 
 def text(path: Path) -> str:
@@ -260,7 +268,7 @@ def test_the_changelog_has_the_current_version() -> None:
 def test_schemas_are_valid_and_accept_the_example_deployment(kind: Kind) -> None:
     schema = document(kind)
     jsonschema.Draft202012Validator.check_schema(schema)
-    files = [path for pattern in DEPLOYMENT[kind] for path in sorted(ROOT.glob(pattern))]
+    files = deployed(kind)
     assert files
     for path in files:
         jsonschema.Draft202012Validator(schema).validate(read_source(path).data)
@@ -268,18 +276,17 @@ def test_schemas_are_valid_and_accept_the_example_deployment(kind: Kind) -> None
 
 @pytest.mark.parametrize("kind", Kind)
 def test_schemas_refuse_unknown_keys(kind: Kind) -> None:
-    data: Any = read_source(sorted(ROOT.glob(DEPLOYMENT[kind][0]))[0]).data
+    data: Any = read_source(deployed(kind)[0]).data
     assert not jsonschema.Draft202012Validator(document(kind)).is_valid(data | {"unknown": 1})
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_example_files_name_their_schema(kind: Kind) -> None:
-    for pattern in DEPLOYMENT[kind]:
-        for path in sorted(ROOT.glob(pattern)):
-            first = text(path).splitlines()[0]
-            named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
-            assert named, path
-            assert (path.parent / named[1]).resolve() == ROOT / "docs" / "schema" / f"{kind}.json", path
+    for path in deployed(kind):
+        first = text(path).splitlines()[0]
+        named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+        assert named, path
+        assert (path.parent / named[1]).resolve() == ROOT / "docs" / "schema" / f"{kind}.json", path
 
 
 # --- two languages ---------------------------------------------------------------------------------------------------

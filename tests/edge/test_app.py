@@ -90,7 +90,7 @@ def application(**limits: Any) -> tuple[Edge, Quiet]:
     )
     snapshot = SimpleNamespace(router=router, limits=EdgeLimits().model_copy(update=limits), refuse=refused)
     holder: Any = SimpleNamespace(snapshot=snapshot)
-    return Edge(holder), runtime
+    return Edge(holder, nobody), runtime
 
 
 def get(target: bytes) -> bytes:

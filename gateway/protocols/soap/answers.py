@@ -52,7 +52,7 @@ _ENCODINGS: Final = frozenset(
 
 def tree(data: bytes) -> Any:
     """The root element, as the standard library has it. Raises ``BadAnswer``."""
-    data = _utf8(data)
+    data = utf8(data)
     try:
         root = ElementTree.XML(data, ElementTree.XMLParser(encoding="utf-8"))  # noqa: S314
     except (ElementTree.ParseError, ValueError) as error:
@@ -73,12 +73,12 @@ def tree_with_namespaces(data: bytes) -> Any:
         encoding="utf-8",
     )
     try:
-        return etree.fromstring(_utf8(data), parser)
+        return etree.fromstring(utf8(data), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise BadAnswer("the answer is not well-formed XML") from error
 
 
-def _utf8(data: bytes) -> bytes:
+def utf8(data: bytes) -> bytes:
     """The document in UTF-8. Raises ``BadAnswer`` when it has a document type or an encoding nobody uses for XML."""
     encoding = "utf-8" if data[:2] == b"<?" and _PLAIN(data) else _encoding(data)
     if encoding != "utf-8":
@@ -91,6 +91,15 @@ def _utf8(data: bytes) -> bytes:
     return data
 
 
+def read_as(data: bytes, charset: str) -> bytes:
+    """The document in UTF-8, read in the encoding its media type names. Raises ``BadAnswer``."""
+    name = _supported(charset)
+    try:
+        return data.decode(name).encode()
+    except UnicodeError as error:
+        raise BadAnswer(f"the answer is not valid {name}") from error
+
+
 def _encoding(data: bytes) -> str:
     for mark, name in _BOMS:
         if data.startswith(mark):
@@ -100,11 +109,18 @@ def _encoding(data: bytes) -> str:
     declared = _DECLARED.match(data[:200])
     if declared is None:
         return "utf-8"
+    name = _supported(declared[1].decode("ascii"))
+    if name.startswith("utf-16"):
+        raise BadAnswer("the answer declares an encoding that is not its own")
+    return name
+
+
+def _supported(declared: str) -> str:
     try:
-        name = codecs.lookup(declared[1].decode("ascii")).name
+        name = codecs.lookup(declared).name
     except LookupError:
         name = ""
-    if name not in _ENCODINGS or name.startswith("utf-16"):
+    if name not in _ENCODINGS:
         raise BadAnswer("the answer declares an encoding that is not supported")
     return name
 
