@@ -28,8 +28,11 @@ _END: Final = "</soapenv:Body></soapenv:Envelope>"
 
 
 def compile_operation(contract: Contract, operation: Operation) -> Codec:
-    """The codec of an operation the contract offers. ``Codec.compile`` has it ready before the first call."""
-    return Codec(contract, operation)
+    """The codec of an operation the contract offers, always the same. ``Codec.compile`` has it ready before the first call."""
+    found: Codec | None = contract.compiled.get(id(operation))
+    if found is None or found.operation is not operation:
+        found = contract.compiled[id(operation)] = Codec(contract, operation)
+    return found
 
 
 class Codec:

@@ -224,8 +224,8 @@ class Contract:
     types: Mapping[str, Type]
     derived: Mapping[str, tuple[str, ...]]
     elements: Mapping[str, Element] = field(default_factory=dict)
-    shared: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What the codecs of its operations share, once there is one."""
+    compiled: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Codecs and what they share, as they were asked for: they live as long as the contract, over every reload."""
 
     def operation(self, name: str, *, service: str | None = None, port: str | None = None) -> Operation:
         """The operation of that name; the first port that offers it, SOAP 1.1 or 1.2, when no port is named.

@@ -102,9 +102,9 @@ def check_attributes(node: Any, known: frozenset[str]) -> None:
 
 def readers_of(contract: Contract) -> ReaderCompiler:
     """The compiler all operations of a contract share, so that a type is compiled once for all of them."""
-    if not contract.shared:
-        contract.shared.append(ReaderCompiler(contract))
-    found: ReaderCompiler = contract.shared[0]
+    if ReaderCompiler not in contract.compiled:
+        contract.compiled.setdefault(ReaderCompiler, ReaderCompiler(contract))
+    found: ReaderCompiler = contract.compiled[ReaderCompiler]
     return found
 
 

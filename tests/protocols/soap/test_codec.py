@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -267,9 +268,20 @@ def test_a_derived_type_is_compiled_when_it_is_first_named(monkeypatch: pytest.M
     assert compiled == ["{urn:t}Base"] * 2 + ["{urn:t}More"] * 2
 
 
+def test_an_operation_has_one_codec() -> None:
+    found = contract('<xs:element name="Root" type="xs:string"/>')
+    (operation,) = found.operations
+    codec = compile_operation(found, operation)
+    assert compile_operation(found, operation) is codec
+    other = replace(operation, output=None)
+    assert compile_operation(found, other) is not codec
+    assert compile_operation(found, other).operation is other
+    assert compile_operation(found, operation) is codec
+
+
 def test_operations_of_a_contract_share_what_reads_their_answers() -> None:
     found = contract(root('<xs:sequence><xs:element name="a" type="xs:int"/></xs:sequence>'), soap="soap12")
-    first, second = (compile_operation(found, found.operations[0]) for _ in range(2))
+    first, second = (compile_operation(found, replace(found.operations[0], name=name)) for name in "ab")
     commented = envelope("<t:Root><!-- x --><t:a>1</t:a></t:Root>", space=ENVELOPE_12)
     assert first.decode(commented) == second.decode(commented) == {"a": 1}
     assert readers_of(found) is readers_of(found)
