@@ -77,7 +77,8 @@ class Operations:
             path = self._deployment.folder / wsdl
             self._findings.warnings.extend(verify(path.parent, PurePath(wsdl).parent.as_posix()))
         try:
-            return contracts.contract(wsdl, self._deployment.folder)
+            folder = self._deployment.folder
+            return contracts.contract(wsdl, folder, folder / self._deployment.gateway.cache / "contracts")
         except OSError as error:
             remedy = "check the URL, or save the WSDL to a file and name that"
             raise ConfigError([source.finding(place, f"{wsdl}: {error}", remedy)]) from error

@@ -96,7 +96,7 @@ def check_stores(path: Path) -> Stores:
         Telemetry(),
         MemoryCounters(clock),
         Clients(),
-        Contracts(),
+        Contracts(writable=False),
         keys,
         fetcher,
         Ledger(open_store("sqlite:///unopened"), b"", clock),

@@ -173,6 +173,9 @@ class Gateway(Section):
     routes: str = Field("routes", description="Folder of route files.")
     policies: str = Field("policies", description="Folder of policy files.")
     transformers: str = Field("transformers", description="Folder of field tables and company functions.")
+    cache: str = Field(
+        "var/cache", min_length=1, description="Folder for contracts already read, as data; it may be emptied at any time."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Gateway:

@@ -1,15 +1,14 @@
 """What belongs to upstreams and outlives a snapshot: connection pools, and contracts already read.
 
 A reload that does not change an upstream's settings keeps its client with all its connections; a contract is read again only when
-one of its files changed.
+one of its documents changed, and a start takes it from disk when none has.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -18,8 +17,10 @@ from gateway.config.gateway import Upstream
 from gateway.config.source import Place, Source
 from gateway.errors import ConfigError
 from gateway.ports import Client
+from gateway.protocols.soap.documents import Document, Documents, is_url
 from gateway.protocols.soap.model import Contract
-from gateway.protocols.soap.wsdl import read_contract
+from gateway.protocols.soap.wsdl import link
+from gateway.upstreams.contract_cache import ContractCache, unchanged
 from gateway.upstreams.http1 import Http1Client
 from gateway.upstreams.httpx_client import HttpxClient, fetch_document
 from gateway.upstreams.settings import ClientSettings, parse_base_url, tls_context
@@ -77,37 +78,42 @@ def _settings(upstream: Upstream, place: Place, url: str, source: Source, folder
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A contract with what it was read from: a digest for files, the documents themselves for a URL."""
+    """A contract with the documents it was read from."""
 
     contract: Contract
-    digest: str = ""
-    pages: Mapping[str, bytes] = field(default_factory=dict)
+    documents: tuple[Document, ...]
 
 
 class Contracts:
-    """Contracts by WSDL. One is read again only when what it was read from has changed.
+    """Contracts by WSDL. One is read again only when a document it was read from has changed.
 
     :param fetch: reads a URL; raises ``OSError``.
+    :param writable: whether what was read is kept on disk, or only what others kept there is used.
     """
 
-    def __init__(self, fetch: Callable[[str], bytes] = fetch_document) -> None:
+    def __init__(self, fetch: Callable[[str], bytes] = fetch_document, *, writable: bool = True) -> None:
         self._fetch = fetch
+        self._writable = writable
         self._known: dict[str, _Known] = {}
 
-    def contract(self, wsdl: str, folder: Path) -> Contract:
+    def contract(self, wsdl: str, folder: Path, cache: Path | None = None) -> Contract:
         """The contract of a WSDL, a path below ``folder`` or a URL. Raises ``ConfigError``, or ``OSError`` when a URL cannot be
         fetched and never could; a contract that could be fetched before stays good, because an ERP that is down must not keep a
-        policy from being changed."""
-        if "://" in wsdl:
-            return self._remote(wsdl)
-        path = folder / wsdl
-        known, digest = self._known.get(str(path)), _digest(path)
-        if known is None or known.digest != digest:
-            known = self._known[str(path)] = _Known(read_contract(path), digest)
-        return known.contract
+        policy from being changed.
 
-    def _remote(self, url: str) -> Contract:
-        known = self._known.get(url)
+        :param cache: the folder where contracts are kept from one start to the next.
+        """
+        kept = ContractCache(cache, writable=self._writable) if cache is not None else None
+        if is_url(wsdl):
+            return self._remote(wsdl, kept)
+        source = str((folder / wsdl).absolute())
+        try:
+            found = self._kept(source, _read_file, kept)
+        except OSError:
+            found = None  # Reading the contract says which file cannot be read, and who names it.
+        return self._remember(source, found or _read(source, None, kept))
+
+    def _remote(self, url: str, cache: ContractCache | None) -> Contract:
         pages: dict[str, bytes] = {}
 
         def fetch(location: str) -> bytes:
@@ -116,19 +122,33 @@ class Contracts:
             return pages[location]
 
         try:
-            if known is None or any(fetch(location) != page for location, page in known.pages.items()):
-                known = self._known[url] = _Known(read_contract(url, fetch=fetch), pages=pages)
+            return self._remember(url, self._kept(url, fetch, cache) or _read(url, fetch, cache))
         except OSError as error:
-            if known is None:
+            if url not in self._known:
                 raise
             log.warning("contract.kept", url=url, reason=str(error))
+            return self._known[url].contract
+
+    def _kept(self, source: str, read: Callable[[str], bytes], cache: ContractCache | None) -> _Known | None:
+        """The contract as it was read before, if it is still the same. Raises ``OSError`` when a document cannot be read."""
+        known = self._known.get(source)
+        if known is not None:
+            return known if unchanged(known.documents, read) else None
+        found = cache.get(source, read) if cache is not None else None
+        return _Known(*found) if found is not None else None
+
+    def _remember(self, source: str, known: _Known) -> Contract:
+        self._known[source] = known
         return known.contract
 
 
-def _digest(wsdl: Path) -> str:
-    """Of everything beside and below the WSDL that could be part of it."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in wsdl.parent.rglob("*") if p.suffix in (".wsdl", ".xsd", ".xml") and p.is_file()):
-        digest.update(str(path).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _read(source: str, fetch: Callable[[str], bytes] | None, cache: ContractCache | None) -> _Known:
+    documents = Documents(source, fetch)
+    known = _Known(link(documents), documents.read())
+    if cache is not None:
+        cache.put(known.documents, known.contract)
+    return known
+
+
+def _read_file(location: str) -> bytes:
+    return Path(location).read_bytes()

@@ -11,6 +11,7 @@ from lxml import etree
 
 from gateway.protocols.soap import answer_schema, answers, compile_operation, read_contract, request_schema
 from gateway.protocols.soap.scanner import MISS
+from gateway.protocols.soap.stored import dump, load
 from tests.fuzz.schemas import Schema
 from tests.protocols.soap.wsdls import XSD, wsdl
 
@@ -25,7 +26,8 @@ class Invalid(Exception):
 
 
 class Suite:
-    """The codec, the schemas and the judge of one random contract, whose files are written to ``folder``."""
+    """The codec, the schemas and the judge of one random contract, whose files are written to ``folder``. All but the judge are
+    made from a contract that was stored and loaded again."""
 
     def __init__(self, schema: Schema, folder: Path) -> None:
         (folder / "main.xsd").write_text(schema.main(), encoding="utf-8")
@@ -36,7 +38,9 @@ class Suite:
             self._judge = xmlschema.XMLSchema(str(folder / "main.xsd"))
         except xmlschema.XMLSchemaException as error:
             raise Invalid(str(error)) from error
-        contract = read_contract(folder / "service.wsdl")
+        fresh = read_contract(folder / "service.wsdl")
+        contract = load(dump(fresh))
+        assert contract == fresh
         assert not contract.not_offered, contract.not_offered
         (operation,) = contract.operations
         self._codec = compile_operation(contract, operation)

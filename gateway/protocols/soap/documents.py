@@ -7,7 +7,9 @@ asked for: what lies elsewhere stays unread and is remembered, so that only oper
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -31,6 +33,19 @@ def is_url(location: str) -> bool:
     return urlsplit(location).scheme in ("http", "https")
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document a contract was read from.
+
+    :param written: its path before symbolic links were followed; of a URL the URL.
+    :param location: where it was read, absolute.
+    """
+
+    written: str
+    location: str
+    sha256: str
+
+
 class Documents:
     """The documents of one contract, each parsed once. Raises ``ConfigError`` for one that is missing or broken."""
 
@@ -39,6 +54,13 @@ class Documents:
         self._fetch = fetch
         self._roots: dict[str, Node] = {}
         self._bytes = 0
+        self._written = {self.source: self.source}
+        self._digests: dict[str, str] = {}
+
+    def read(self) -> tuple[Document, ...]:
+        """What has been read so far, the WSDL first."""
+        digests = self._digests
+        return tuple(Document(written, at, digests[at]) for written, at in self._written.items() if at in digests)
 
     def root(self) -> Node:
         return self.load(self.source, None)
@@ -56,6 +78,7 @@ class Documents:
             raise self._problem(referrer, f"the contract is larger than {MAX_BYTES >> 20} MiB", "split it")
         root = parse(data, location)
         self._roots[location] = root
+        self._digests[location] = hashlib.sha256(data).hexdigest()
         return root
 
     def resolve(self, location: str, referrer: Node) -> str:
@@ -65,13 +88,15 @@ class Documents:
             target = urljoin(place(referrer), location)
             if urlsplit(target)[:2] != urlsplit(self.source)[:2]:
                 raise Unavailable(f"{location} is on another host than the WSDL and is not fetched")
+            self._written[target] = target
             return target
         if urlsplit(location).scheme and not _is_drive(location):
             raise Unavailable(f"{location} is not a file beside the WSDL and is not fetched")
         location = location.replace("\\", "/").partition("#")[0]
         if location.startswith("/") or _is_drive(location) or "\0" in location:
             raise Unavailable(f"{location} is an absolute path, only relative ones are read")
-        return str(Path(Path(place(referrer)).parent, location).resolve())
+        written = Path(Path(place(referrer)).parent, location)
+        return self._written.setdefault(str(written), str(written.resolve()))
 
     def _read(self, location: str, referrer: Node | None) -> bytes:
         if not is_url(location):

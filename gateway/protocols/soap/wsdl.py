@@ -50,7 +50,11 @@ def read_contract(source: str | Path, *, fetch: Fetch | None = None) -> Contract
     :param fetch: reads a URL; called only for ``source`` and what it names on the same origin.
     Raises ``ConfigError`` when a file is missing, broken or no WSDL 1.1.
     """
-    documents = Documents(str(source), fetch)
+    return link(Documents(str(source), fetch))
+
+
+def link(documents: Documents) -> Contract:
+    """The contract of a WSDL that is the first of these documents. They know afterwards what was read. Raises ``ConfigError``."""
     files = list(_definitions(documents))
     schema = Schema(_components(documents, files))
     reader = _Reader([root for _, root in files], schema)

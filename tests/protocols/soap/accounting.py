@@ -26,6 +26,7 @@ from xmlschema.extras.wsdl import Wsdl11Document
 
 from gateway.errors import ConfigError
 from gateway.protocols.soap import Contract, compile_operation, read_contract
+from gateway.protocols.soap.stored import dump, load
 
 TABLE = Path(__file__).parents[2] / "golden/corpus/wsdl.csv"
 _BEYOND_THE_JUDGE = ("missing soap:binding element", "'soapenc:Array'", "maximum recursion depth", "unmapped prefix 'xml'")
@@ -81,6 +82,8 @@ def account(path: Path) -> tuple[int, int, str]:
         contract = read_contract(path)
     except ConfigError as error:
         return 0, 0, "; ".join(f"{Path(f.file).name}:{f.line}: {_shortened(f.what)}" for f in error.findings)
+    if load(dump(contract)) != contract:
+        raise AssertionError(f"{path} is another contract once it was stored")
     _compile(contract)
     reasons = Counter(refused.reason for refused in contract.not_offered)
     text = "; ".join(f"{reason} ({count})" if count > 1 else reason for reason, count in reasons.items())

@@ -23,6 +23,7 @@ from lxml import etree
 from gateway.errors import BadAnswer, ConfigError, Problem, Unprocessable
 from gateway.protocols.soap import Contract, Operation, answer_schema, compile_operation, read_contract
 from gateway.protocols.soap.model import ENVELOPES, SOAP_ENC, XSI
+from gateway.protocols.soap.stored import dump, load
 
 TABLE = Path(__file__).parents[2] / "golden/corpus/samples.csv"
 _FOLDER = "soap/node-soap/test/request-response-samples"
@@ -42,7 +43,7 @@ class Line:
 def lines(corpora: Path) -> Iterator[Line]:
     for folder in sorted(path for path in (corpora / _FOLDER).iterdir() if path.is_dir()):
         try:
-            contract = read_contract(next(folder.glob("*.wsdl")))
+            contract = load(dump(read_contract(next(folder.glob("*.wsdl")))))
             operation = _operation(contract, folder.name.partition("__")[0])
         except (ConfigError, LookupError) as error:
             reason = error.findings[0].what if isinstance(error, ConfigError) else str(error.args[0])
