@@ -19,6 +19,10 @@ ANY_TYPE = f"{{{XSD}}}anyType"
 SOAP_ENC = {"1.1": "http://schemas.xmlsoap.org/soap/encoding/", "1.2": "http://www.w3.org/2003/05/soap-encoding"}
 ENVELOPES = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
 
+SWA_REF = "{http://ws-i.org/profiles/basic/1.1/xsd}swaRef"
+"""The type of a reference to an attachment (WS-I Attachments Profile 1.0 section 4.4). In the model it is base64Binary: its value
+is the attachment."""
+
 Whitespace = Literal["preserve", "replace", "collapse"]
 
 
@@ -171,12 +175,14 @@ class Message:
     :param keyed: the JSON value is an object keyed by part name (several parts) instead of the one part's value.
     :param headers: declared header parts.
     :param encoded: written by the rules of SOAP encoding (SOAP 1.1 section 5), where any accessor may be nil.
+    :param attachments: parts of a multipart that nothing in the body refers to belong to it (WSDL 1.1 section 5).
     """
 
     body: tuple[Element, ...] = ()
     keyed: bool = False
     headers: tuple[Element, ...] = ()
     encoded: bool = False
+    attachments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,9 @@ class Operation:
 
     :param output: None for a one-way operation.
     :param faults: declared faults by the Clark name of their detail element.
+    :param addressing: the WS-Addressing namespace the contract asks for, "" when it does not ask.
+    :param request_action: the [action] property of the request, should it be addressed (WS-Addressing 1.0 Metadata section 4.4).
+    :param mtom: the contract asks for requests to be sent as MTOM.
     """
 
     name: str
@@ -198,6 +207,9 @@ class Operation:
     faults: Mapping[str, Element]
     address: str
     documentation: str = ""
+    addressing: str = ""
+    request_action: str = ""
+    mtom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

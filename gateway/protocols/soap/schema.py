@@ -18,6 +18,7 @@ from gateway.protocols.soap.documents import Node, children
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     SOAP_ENC,
+    SWA_REF,
     XML,
     XSD,
     ArrayType,
@@ -53,6 +54,20 @@ _KNOWN_ATTRIBUTES = {
     f"{{{_XMIME}}}contentType": "string",
     f"{{{_XMIME}}}expectedContentTypes": "string",
 }
+_STANDARD: dict[str, Type] = {
+    SWA_REF: SimpleType("base64Binary", SWA_REF),
+    "{http://xml.apache.org/xml-soap}DataHandler": SimpleType("base64Binary", "{http://xml.apache.org/xml-soap}DataHandler"),
+    **{
+        f"{{{_XMIME}}}{name}": ComplexType(
+            f"{{{_XMIME}}}{name}",
+            f"{{{_XMIME}}}{name}",
+            attributes=(Attribute(f"{{{_XMIME}}}contentType", SimpleType("string")),),
+            simple=SimpleType(name),
+        )
+        for name in ("base64Binary", "hexBinary")
+    },
+}
+"""Types that contracts name by a standard's own location, which is not fetched; DataHandler is what Axis calls an attachment."""
 ANY = ComplexType(
     ANY_TYPE,
     ANY_TYPE,
@@ -157,7 +172,7 @@ class Schema:
         """A named type's key, built now if it is built in, queued otherwise."""
         if name in self.types or name in self._building or name in self.broken:
             return name
-        if namespace(name) == XSD or namespace(name) in _ENCODINGS:
+        if name in _STANDARD or namespace(name) == XSD or namespace(name) in _ENCODINGS:
             self.types[name] = self._builtin(name)
             return name
         try:
@@ -167,6 +182,8 @@ class Schema:
         return name
 
     def _builtin(self, name: str) -> Type:
+        if name in _STANDARD:
+            return _STANDARD[name]
         if namespace(name) in _ENCODINGS:
             return self._soap_encoding(name)
         try:
@@ -211,7 +228,7 @@ class Schema:
         known = self.types.get(name)
         if known is not None:
             return known
-        if namespace(name) == XSD or namespace(name) in _ENCODINGS:
+        if name in _STANDARD or namespace(name) == XSD or namespace(name) in _ENCODINGS:
             self.types[name] = self._builtin(name)
             return self.types[name]
         component = self._components.get("type", name)
@@ -311,6 +328,8 @@ class Schema:
 
     def _by_restriction(self, component: Component) -> SimpleType:
         base = self._simple_base(component, "base")[0]
+        if base.name == SWA_REF:
+            raise Unresolved("a type is derived from swaRef")
         return replace(base, facets=_facets(base.facets, component.node))
 
     def _by_list(self, component: Component) -> SimpleType:
@@ -368,9 +387,10 @@ class Schema:
         named = component.node.get("type")
         if named:
             type = self._named(component.name(named), component)
-            if isinstance(type, SimpleType):
+            if isinstance(type, SimpleType) and type.name != SWA_REF:
                 return type
-            raise Unresolved(f"attribute {component.node.get('name')} has a complex type")
+            what = "refers to an attachment" if isinstance(type, SimpleType) else "has a complex type"
+            raise Unresolved(f"attribute {component.node.get('name')} {what}")
         for inline in children(component.node, _SIMPLE):
             return self._simple(component.at(inline))
         return SimpleType("anySimpleType")

@@ -16,6 +16,7 @@ from typing import Literal
 
 from gateway.protocols.soap.components import Components, Unresolved
 from gateway.protocols.soap.documents import Documents, Fetch, Node, Unavailable, children, problem
+from gateway.protocols.soap.features import Features, Policies, answers_elsewhere, request_action
 from gateway.protocols.soap.form import has_wildcard, obstacle
 from gateway.protocols.soap.model import (
     ENVELOPES,
@@ -136,7 +137,7 @@ def _imported_schemas(documents: Documents, root: Node) -> Iterator[Node]:
 
 @dataclass(frozen=True, slots=True)
 class _Port:
-    """A port of a service and its SOAP binding."""
+    """A port of a service and its SOAP binding, and what the two ask of messages."""
 
     service: str
     name: str
@@ -144,6 +145,7 @@ class _Port:
     binding: Node
     version: Literal["1.1", "1.2"]
     style: str
+    features: Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class _Reader:
 
     def __init__(self, roots: list[Node], schema: Schema) -> None:
         self.roots, self.schema = roots, schema
+        self.policies = Policies(roots)
         self.wrappers: dict[str, ComplexType] = {}
         self.nodes: dict[tuple[str, str], Node] = {}
         self.again: list[tuple[str, Node]] = []
@@ -207,7 +210,8 @@ class _Reader:
             return
         version = _SOAP[namespace(str(soap.tag))]
         style = soap.get("style", "document")
-        port = _Port(service, node.get("name") or "", _address(node), binding, version, style)
+        features = self.policies.features(binding, node)
+        port = _Port(service, node.get("name") or "", _address(node), binding, version, style, features)
         bound = list(children(binding, f"{{{WSDL}}}operation"))
         names = [operation.get("name") or "" for operation in bound]
         for name, operation in zip(names, bound, strict=True):
@@ -247,21 +251,26 @@ class _Reader:
         given, answered = (abstract.find(f"{{{WSDL}}}{direction}") for direction in ("input", "output"))
         if given is None:
             raise Unresolved("it has no input: the server calls, the client listens")
+        if answered is not None and (port.features.elsewhere or answers_elsewhere(node)):
+            raise Unresolved("it answers to another address than it is called from (WS-Addressing)")
         soap = node.find(f"{{{_space(port)}}}operation")
         style: Literal["document", "rpc"] = "rpc" if (_attribute(soap, "style") or port.style) == "rpc" else "document"
-        name = node.get("name") or ""
+        name, action = node.get("name") or "", _attribute(soap, "soapAction")
         return Operation(
             f"{name}_{local(_qname(given, 'message') or '')}" if overloaded else name,
             port.service,
             port.name,
             port.version,
-            _attribute(soap, "soapAction"),
+            action,
             style,
             self._message(port, node, "input", style, given),
             self._message(port, node, "output", style, answered) if answered is not None else None,
             MappingProxyType(self._faults(port, node, abstract)),
             port.address,
             " ".join((abstract.findtext(f"{{{WSDL}}}documentation") or "").split()),
+            port.features.addressing,
+            request_action(abstract, action),
+            port.features.mtom,
         )
 
     def _message(self, port: _Port, node: Node, direction: str, style: str, abstract: Node) -> Message:
@@ -282,16 +291,19 @@ class _Reader:
         else:
             own = {name for other, name, _ in headers if other is message}
             parts = {name: part for name, part in parts.items() if name not in own}
-        for name in _attached(frame):
+        attached = _attached(frame)
+        for name in attached:
             parts.pop(name, None)
         elements = tuple(element for _, _, element in headers)
         typed = [part.type for part in parts.values() if part.type is not None]
         if style == "document" and len(parts) == len(typed) == 1:
-            return Message((self.schema.part(f"{{{ENVELOPES[port.version]}}}Body", typed[0]),), headers=elements)
+            whole = self.schema.part(f"{{{ENVELOPES[port.version]}}}Body", typed[0])
+            return Message((whole,), headers=elements, attachments=bool(attached))
         if style == "rpc":
             wrapper = self._wrapper(node, direction, _attribute(body, "namespace"), parts, encoded)
-            return Message((wrapper,), headers=elements, encoded=encoded)
-        return Message(tuple(self._document_part(part) for part in parts.values()), len(parts) > 1, elements)
+            return Message((wrapper,), headers=elements, encoded=encoded, attachments=bool(attached))
+        found = tuple(self._document_part(part) for part in parts.values())
+        return Message(found, len(found) > 1, elements, attachments=bool(attached))
 
     def _document_part(self, part: _Part) -> Element:
         if part.element is None:

@@ -34,6 +34,20 @@ def wsdl(schemas: str, *, soap: str = "soap", style: str = "document", extra: st
 </definitions>"""
 
 
+def attached(schemas: str, *directions: str) -> str:
+    """``echo`` with a message that is bound as a multipart with one attachment, ``scan`` (WSDL 1.1 section 5)."""
+    text = wsdl(schemas).replace('element="t:Root"/>', 'element="t:Root"/><part name="scan" type="xs:base64Binary"/>')
+    multipart = (
+        '<m:multipartRelated xmlns:m="http://schemas.xmlsoap.org/wsdl/mime/">'
+        '<m:part><soap:body parts="p" use="literal"/></m:part>'
+        '<m:part><m:content part="scan" type="image/tiff"/></m:part></m:multipartRelated>'
+    )
+    for direction in ("input", "output"):
+        body = multipart if direction in directions else '<soap:body parts="p" use="literal"/>'
+        text = text.replace(f'<{direction}><soap:body use="literal"/>', f"<{direction}>{body}")
+    return text
+
+
 def read(text: str, **files: str) -> Contract:
     """Read a WSDL from text; ``files`` are further files beside it, ``_xsd`` for ``.xsd``."""
     with tempfile.TemporaryDirectory() as folder:
