@@ -50,6 +50,7 @@ ELSEWHERE = {
     "mapping/wrong.py": "mapping/test_functions.py",
     "people.py": "desk/test_sight.py",
     "ports.py": "upstreams/test_client_contract.py",
+    "protocols/soap/binaries.py": "protocols/soap/test_packages.py",
     "protocols/soap/checker.py": "protocols/soap/test_codec.py",
     "protocols/soap/components.py": "protocols/soap/test_wsdl.py",
     "protocols/soap/documents.py": "protocols/soap/test_wsdl.py",

@@ -3,6 +3,7 @@
 from gateway.protocols.soap.codec import Codec, compile_operation
 from gateway.protocols.soap.jsonschema import answer_schema, fault_schemas, request_schema
 from gateway.protocols.soap.model import Contract, NotOffered, Operation
+from gateway.protocols.soap.packages import Packages
 from gateway.protocols.soap.paths import Field, resolve, resolver
 from gateway.protocols.soap.wsdl import read_contract
 
@@ -12,6 +13,7 @@ __all__ = [
     "Field",
     "NotOffered",
     "Operation",
+    "Packages",
     "answer_schema",
     "compile_operation",
     "fault_schemas",

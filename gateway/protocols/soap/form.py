@@ -281,6 +281,11 @@ def names_of(type: Type) -> Iterator[str]:
         yield from (attribute.name for attribute in type.attributes)
 
 
+def children_of(type: ComplexType) -> dict[str, str]:
+    """The elements a type itself declares: Clark name to type key."""
+    return {use.element.name: use.element.type for use in _uses(type.content)}
+
+
 def has_wildcard(type: Type) -> bool:
     return isinstance(type, ComplexType) and (type.key == ANY_TYPE or any(True for _ in _wildcards(type.content)))
 

@@ -66,6 +66,8 @@ class _Describer:
             schema = self._part(message.body[0])
         if message.headers:
             schema = self._with_headers(schema, message)
+        if message.attachments and self._answer:
+            schema = self._with_attachments(schema)
         return self._finished(schema)
 
     def _part(self, element: Element) -> Schema:
@@ -94,6 +96,19 @@ class _Describer:
         if inner.get("type") != "object":
             return {"anyOf": [schema, self._closed({"$value": schema, "$headers": headers})]}
         return {**inner, "properties": {**inner["properties"], "$headers": headers}}
+
+    def _with_attachments(self, schema: Schema) -> Schema:
+        """An object gains a key; what is none is wrapped; what may be either is left open."""
+        texts: Schema = {"id": {"type": "string"}, "contentType": {"type": "string"}}
+        item = self._closed({**texts, "content": {"type": "string", "contentEncoding": "base64"}})
+        own: Schema = {"$attachments": {"type": "array", "items": item}}
+        inner = self._inline(schema)
+        if inner.get("type") == "object":
+            needed = [*inner.get("required", ()), "$attachments"]
+            return {**inner, "properties": {**inner["properties"], **own}, "required": needed}
+        if "type" in inner:
+            return self._closed({"$value": schema, **own})
+        return {"type": "object", "properties": own, "required": ["$attachments"]}
 
     def _inline(self, schema: Schema) -> Schema:
         reference = schema.get("$ref")

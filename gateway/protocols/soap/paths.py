@@ -28,6 +28,9 @@ from gateway.protocols.soap.model import (
 _SEGMENT = re.compile(r"((?:\{[^}]*\}|[^.\[\]{}])+|@(?:\{[^}]*\})?[^.\[\]{}]+)(\[\])?(?:\.|$)")
 
 
+_ATTACHMENTS = ComplexType("$attachments")
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """What a path leads to.
@@ -65,15 +68,17 @@ def resolve(contract: Contract, operation: Operation, direction: Literal["reques
 def resolver(contract: Contract, operation: Operation, direction: Literal["request", "answer"]) -> Callable[[str], Field | None]:
     """``resolve`` for many paths of one value: what they have in common is looked up once."""
     message = operation.input if direction == "request" else operation.output
-    return _Resolver(contract, message) if message is not None else lambda path: None
+    if message is None:
+        return lambda path: None
+    return _Resolver(contract, message, attachments=message.attachments and direction == "answer")
 
 
 class _Resolver:
     """Looks paths up from the root, each step after those before it, and remembers every one."""
 
-    def __init__(self, contract: Contract, message: Message) -> None:
+    def __init__(self, contract: Contract, message: Message, *, attachments: bool) -> None:
         self._contract = contract
-        self._roots = _roots(contract, message)
+        self._roots = [*_roots(contract, message), *([_ATTACHMENTS] if attachments else [])]
         self._places: dict[tuple[tuple[str, bool], ...], _Place | None] = {}
         self._keys: dict[str, Mapping[str, _Place]] = {}
 
@@ -104,6 +109,8 @@ class _Resolver:
             return
         if type.key == key == "$headers":
             yield _Place(replace(type, key=""), False, False, False)
+        elif type is _ATTACHMENTS and key == type.key:
+            yield _Place(ComplexType(""), True, True, False)
         elif type.key != "$headers":
             types = self._contract.types
             for choice in (type, *(types[name] for name in self._contract.derived.get(type.key, ()))):

@@ -1,7 +1,8 @@
 """What becomes of every request and response of node-soap's samples, as a table: ``python -m tests.protocols.soap.samples``.
 
 Each body is read into JSON by the codec of its operation and written again; the two must be the same XML up to prefixes, and the
-JSON must satisfy the JSON Schema. A fault must become a problem. Where that cannot be the table says why.
+JSON must satisfy the JSON Schema. A fault must become a problem. A multipart is unpacked first. Where that cannot be the table
+says why.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import jsonschema
 from lxml import etree
 
 from gateway.errors import BadAnswer, ConfigError, Problem, Unprocessable
-from gateway.protocols.soap import Contract, Operation, answer_schema, compile_operation, read_contract
+from gateway.protocols.soap import Contract, Operation, Packages, answer_schema, compile_operation, read_contract
 from gateway.protocols.soap.model import ENVELOPES, SOAP_ENC, XSI
 from gateway.protocols.soap.stored import dump, load
 
@@ -52,7 +53,14 @@ def lines(corpora: Path) -> Iterator[Line]:
         for side in ("request", "response"):
             file = folder / f"{side}.xml"
             if file.exists():
-                yield Line(folder.name, side, *_judge(contract, operation, side, file.read_bytes()))
+                yield Line(folder.name, side, *_judge(contract, operation, side, file.read_bytes(), _multipart(folder, side)))
+
+
+def _multipart(folder: Path, side: str) -> str:
+    """The Content-Type of a response that is a multipart."""
+    headers = folder / "responseHttpHeader.json"
+    kind: str = json.loads(headers.read_text("utf-8"))["content-type"] if side == "response" and headers.exists() else ""
+    return kind if kind.lower().startswith("multipart/") else ""
 
 
 def _operation(contract: Contract, name: str) -> Operation:
@@ -63,13 +71,15 @@ def _operation(contract: Contract, name: str) -> Operation:
     return contract.operation(name)
 
 
-def _judge(contract: Contract, operation: Operation, side: str, data: bytes) -> tuple[str, str]:
+def _judge(contract: Contract, operation: Operation, side: str, data: bytes, multipart: str) -> tuple[str, str]:
     message = operation.input if side == "request" else operation.output
     if message is None:
         return ("same", "one-way: nothing is read") if not data.strip() else ("no", "the WSDL declares no output")
     there_and_back = replace(operation, input=message, output=message)
     codec = compile_operation(contract, there_and_back)
     try:
+        if multipart:
+            data, _ = Packages(contract, codec).unpack(multipart, data)
         value = codec.decode(data)
     except BadAnswer as error:
         return "no", str(error.detail)
