@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from gateway.errors import BadAnswer, FieldError, Unprocessable
 from gateway.protocols.soap import answers
+from gateway.protocols.soap.addressing import SPACES
 from gateway.protocols.soap.checker import Checker
 from gateway.protocols.soap.encoded_reader import EncodedReader
 from gateway.protocols.soap.encoded_writer import EncodedWriter
 from gateway.protocols.soap.faults import FaultReader
-from gateway.protocols.soap.model import ENVELOPES, Contract, Element, Message, Operation, local
+from gateway.protocols.soap.model import ENVELOPES, Contract, Element, Message, Operation, local, namespace
 from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler, readers_of
 from gateway.protocols.soap.scanner import MISS, Scanner
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
@@ -25,6 +26,14 @@ from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 Headers = list[tuple[bytes, bytes]]
 _BODY: Final = "<soapenv:Body>"
 _END: Final = "</soapenv:Body></soapenv:Envelope>"
+_ROLES: Final = frozenset(
+    {
+        "",
+        "http://schemas.xmlsoap.org/soap/actor/next",
+        *(f"{ENVELOPES['1.2']}/role/{name}" for name in ("next", "ultimateReceiver")),
+    }
+)
+"""Whom a header block is meant for when it is meant for whoever reads the body."""
 
 
 def compile_operation(contract: Contract, operation: Operation) -> Codec:
@@ -96,6 +105,8 @@ class Codec:
 
     def _decode(self, root: Any) -> object:
         header, body = self._split(root)
+        if header is not None:
+            _require_understood(header, self.operation.output)
         if len(body) and local(body[0].tag) == "Fault" and body[0].tag[1:].partition("}")[0] in ENVELOPES.values():
             raise self._fault.problem(body[0])
         if self.operation.style == "rpc" and self._encoded is None:
@@ -122,6 +133,18 @@ class Codec:
             else:
                 break
         raise BadAnswer("the SOAP envelope of the answer has no body")
+
+
+def _require_understood(header: Any, output: Message | None) -> None:
+    """What must be understood and is not makes a message unusable, a fault too (SOAP 1.1 section 4.2.3, SOAP 1.2 part 1 section
+    2.6). WS-Addressing is always understood, and so are the headers the contract declares."""
+    space = header.tag[1:].partition("}")[0]
+    declared = {element.name for element in output.headers} if output is not None else ()
+    for block in header:
+        role = block.get(f"{{{space}}}actor") or block.get(f"{{{space}}}role") or ""
+        must = (block.get(f"{{{space}}}mustUnderstand") or "").strip() in ("1", "true")
+        if must and role.strip() in _ROLES and block.tag not in declared and namespace(block.tag) not in SPACES:
+            raise BadAnswer(f"the answer has a header that must be understood and is not: {local(block.tag)[:100]}")
 
 
 def _transport(operation: Operation) -> tuple[str, Headers]:
