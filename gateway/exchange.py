@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
+OPERATION_ID: Final = b"x-operation-id"
+"""The header by which every attempt to send a document carries the document's id."""
+
 
 class _Absent:
     """The type of ``ABSENT``: no value, which is not the same as ``None`` (JSON null)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 from urllib.parse import urlsplit
@@ -23,8 +24,18 @@ from gateway.mapping import Table as FieldTable
 from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping.table import Direction
 from gateway.ports import Client, Operation
-from gateway.protocols.soap import Codec, Contract, answer_schema, compile_operation, request_schema, resolver
+from gateway.protocols.soap import (
+    Addressing,
+    Codec,
+    Contract,
+    Packages,
+    answer_schema,
+    compile_operation,
+    request_schema,
+    resolver,
+)
 from gateway.protocols.soap import Operation as SoapEntry
+from gateway.protocols.soap.features import SUBMISSION, WSA
 from gateway.sending import Probe
 from gateway.stages.prepare import Reads
 from gateway.upstreams.coerce import coercer
@@ -44,6 +55,7 @@ class Operations:
         self._deployment = deployment
         self._findings = findings
         self._clients: dict[str, tuple[Client, str]] = {}
+        self._addresses: dict[str, str] = {}
         self._contracts: dict[str, Contract] = {}
         for name, upstream in deployment.gateway.upstreams.items():
             findings.attempt(self._open, name, upstream, clients, contracts)
@@ -66,6 +78,7 @@ class Operations:
                 self._findings.warnings.append(source.finding((*place, "wsdl"), what, "other operations are not affected"))
         if url is None:
             raise ConfigError([source.finding(place, "the WSDL has no address", "add 'url:'")])
+        self._addresses[name] = url
         base, target = _split(url) if upstream.wsdl is not None else (url, "")
         self._clients[name] = (clients.client(name, base, upstream, source, self._deployment.folder), target)
 
@@ -146,6 +159,8 @@ class Operations:
             known = [operation.name for operation in contract.operations]
             what = f"{error.args[0]} (upstream {name})"
             raise ConfigError([resource.source.finding((*place, "call"), what, _nearest(config.call, known))]) from error
+        if upstream.attachments and entry.output is not None:
+            entry = replace(entry, output=replace(entry.output, attachments=True))
         codec: Codec = compile_operation(contract, entry)
         table = self._table(resource, place, config, contract, entry)
         reads = _reads(config)
@@ -163,6 +178,8 @@ class Operations:
             faults=config.faults,
             coerce=coerce,
             one_way=entry.output is None,
+            addressing=_addressing(upstream, entry, self._addresses[name]),
+            packing=Packages(contract, codec, mtom=entry.mtom if upstream.mtom is None else upstream.mtom),
         )
         return operation, reads
 
@@ -237,6 +254,13 @@ class Operations:
         if name not in tables:
             raise ConfigError([resource.source.finding((*place, key), f"no field table '{name}'", _nearest(name, tables))])
         return tables[name]
+
+
+def _addressing(upstream: Upstream, entry: SoapEntry, address: str) -> Addressing | None:
+    """WS-Addressing as the upstream's entry says it, or else the contract."""
+    said = upstream.addressing
+    space = entry.addressing or WSA if said is True else SUBMISSION if said else "" if said is False else entry.addressing
+    return Addressing(space, entry.request_action, address, entry.output is not None) if space else None
 
 
 def _secret_headers(upstream: Upstream) -> Headers:

@@ -31,13 +31,12 @@ from gateway.errors import (
     UpstreamProblem,
     UpstreamTimeout,
 )
-from gateway.exchange import ABSENT, Exchange, Headers, Outgoing, Reply, Request, Whole
+from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Reply, Request, Whole
 from gateway.pipeline import Handler
 from gateway.ports import Clock, Operation
 from gateway.protocols import json_http
 from gateway.upstreams.refusals import BUSY, refused_status
 
-OPERATION_ID = b"x-operation-id"
 OURS: Final = frozenset({b"document-id", b"idempotent-replayed"})
 """Headers that only the gateway may put on an answer."""
 MOST_TOLD: Final = 300

@@ -8,11 +8,13 @@ import pytest
 
 from gateway.deployment import read_deployment
 from gateway.errors import ConfigError
+from gateway.protocols.soap.features import SUBMISSION, WSA
 from gateway.runtime import check_stores
 from gateway.snapshot import Snapshot, build
 from gateway.stages.prepare import Prepare
 from gateway.upstreams.rest import PassThrough, RestOperation
 from gateway.upstreams.soap import SoapOperation
+from tests.protocols.soap.wsdls import root, schema, wsdl
 from tests.support import copy_deployment
 
 
@@ -125,3 +127,55 @@ def test_the_other_soap_version_is_one_line_away(tmp_path: Path) -> None:
     route = next(route for route in built(path).routes if route.operation == "purchase-orders.create")
     assert isinstance(route.call, SoapOperation)
     assert route.call.codec.content_type.startswith("text/xml")
+
+
+@pytest.mark.parametrize(
+    ("said", "space", "packs"),
+    [
+        ("", None, False),
+        ("mtom: true", None, True),
+        ("addressing: true", WSA, False),
+        ("addressing: 2004/08", SUBMISSION, False),
+    ],
+)
+def test_how_messages_travel_is_what_the_upstream_says(tmp_path: Path, said: str, space: str | None, packs: bool) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "    timeout: 10s\n", f"    timeout: 10s\n    {said}\n")
+    operation = next(route.call for route in built(path).routes if route.operation == "payments.create")
+    assert isinstance(operation, SoapOperation)
+    assert operation.packing is not None
+    assert operation.packing.packs == packs
+    assert getattr(operation.addressing, "space", None) == space
+    if space:
+        to, action = "http://127.0.0.1:9090/soap/finance", "urn:demo-erp:finance:CreatePayment"
+        assert (operation.addressing.to, operation.addressing.action) == (to, action)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "space", "packs"),
+    [
+        (WSA, "", WSA, True),
+        (SUBMISSION, "addressing: true, mtom: false", SUBMISSION, False),
+        (WSA, "addressing: false, attachments: true", None, True),
+    ],
+)
+def test_what_the_contract_asks_for_holds_unless_the_upstream_says_otherwise(
+    tmp_path: Path, asked: str, said: str, space: str | None, packs: bool
+) -> None:
+    policy = "http://schemas.xmlsoap.org/ws/2004/09/policy"
+    addressing = "http://www.w3.org/2006/05/addressing/wsdl" if asked == WSA else f"{SUBMISSION}/policy"
+    asks = (
+        f'<a:UsingAddressing xmlns:a="{addressing}"/><p:Policy xmlns:p="{policy}">'
+        f'<m:OptimizedMimeSerialization xmlns:m="{policy}/optimizedmimeserialization"/></p:Policy><soap:binding'
+    )
+    (tmp_path / "echo.wsdl").write_text(wsdl(schema(root(""))).replace("<soap:binding", asks), "utf-8")
+    path = copy_deployment(tmp_path)
+    start = "upstreams: # the systems behind the gateway; the demo starts its own and says where it is\n"
+    change(path, "gateway.yaml", start, f"upstreams:\n  echo: {{wsdl: echo.wsdl, {said}}}\n")
+    (tmp_path / "routes/echo.yaml").write_text("resource: echo\nupstream: echo\noperations: {say: {post: /echo, call: echo}}\n")
+    change(path, "policies/policy.csv", "demo\n# end", "demo\np, oa, demo, echo.say, allow\n# end")
+    operation = next(route.call for route in built(path).routes if route.operation == "echo.say")
+    assert isinstance(operation, SoapOperation)
+    assert operation.packing is not None
+    assert (getattr(operation.addressing, "space", None), operation.packing.packs) == (space, packs)
+    assert operation.packing.attachments == ("attachments" in said) == ("$attachments" in str(operation.answer_schema()))

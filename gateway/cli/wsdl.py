@@ -137,6 +137,7 @@ def _verdict(line: Line) -> str:
         "one-way" if line.one_way else "",
         f"headers {', '.join(line.headers)}" if line.headers else "",
         f"faults {', '.join(line.faults)}" if line.faults else "",
+        *line.notes,
         f"as $xml where the contract does not know the element: {', '.join(line.lossy)}" if line.lossy else "",
     ]
     return "; ".join(["offered", *filter(None, notes)])

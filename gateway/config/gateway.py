@@ -150,12 +150,26 @@ class Upstream(Section):
     headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, credentials among them.")
     forward: list[FieldName] = Field([], description="Request headers passed on beside the usual ones.")
     ca_file: str | None = Field(None, description="PEM file with the authorities to trust for https.")
+    mtom: bool | None = Field(None, description="Send binary values as MTOM parts; default: if a policy of the WSDL says so.")
+    attachments: bool = Field(
+        False, description="Every answer has `$attachments`, also of operations for which the WSDL declares none."
+    )
+    addressing: bool | Literal["2004/08"] | None = Field(
+        None, description="Speak WS-Addressing: 1.0, or the submission of 2004/08; default: if the WSDL says so, as it says."
+    )
     writes: Writes = Writes()
 
     @model_validator(mode="after")
     def _reachable(self) -> Upstream:
         if self.wsdl is None and self.url is None:
             raise wrong("names neither a wsdl nor a url", "add 'url:' for a REST upstream or 'wsdl:' for a SOAP one")
+        return self
+
+    @model_validator(mode="after")
+    def _soap_or_not(self) -> Upstream:
+        for key in ("mtom", "attachments", "addressing"):
+            if self.wsdl is None and key in self.model_fields_set:
+                raise wrong(f"has '{key}', which only a SOAP upstream can have", f"remove '{key}', or add 'wsdl:'")
         return self
 
 

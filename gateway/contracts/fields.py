@@ -65,6 +65,8 @@ def places(contract: Contract, operation: Operation, direction: Direction, limit
     if message is None:
         raise NoTable("the operation is one-way")
     roots = _roots(contract, message)
+    if direction == "answer" and message.attachments:
+        roots.append(Place(("$attachments",), ComplexType("")))
     count, pending = len(roots), list(roots)
     for place in pending:
         children = _children(contract, place)

@@ -15,6 +15,7 @@ from gateway.contracts.pin import WSDL, Bundle
 from gateway.errors import ConfigError, Finding
 from gateway.protocols.soap import Contract, Operation, read_contract
 from gateway.protocols.soap.documents import Node, children, parse
+from gateway.protocols.soap.features import SUBMISSION
 from gateway.protocols.soap.form import has_wildcard, operation_types, reachable
 from gateway.protocols.soap.model import ANY_TYPE, ComplexType, local, namespace
 
@@ -24,7 +25,8 @@ VERSIONS = dict(zip(SOAP, ("1.1", "1.2"), strict=True))
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One operation of one port. ``reason`` is empty for one that is offered; ``headers`` and ``faults`` are local names."""
+    """One operation of one port. ``reason`` is empty for one that is offered; ``headers`` and ``faults`` are local names;
+    ``notes`` say how its messages travel."""
 
     service: str
     port: str
@@ -37,6 +39,7 @@ class Line:
     headers: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     lossy: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,20 @@ def _offered(contract: Contract, operation: Operation, ports: Mapping[tuple[str,
         headers=tuple(dict.fromkeys(local(element.name) for element in headers)),
         faults=tuple(local(name) for name in operation.faults),
         lossy=tuple(_lossy(contract, operation)),
+        notes=tuple(_notes(operation)),
     )
+
+
+def _notes(operation: Operation) -> Iterator[str]:
+    """What a message has beside its envelope's body, and what of it is not sent."""
+    if operation.addressing:
+        yield "WS-Addressing 2004/08" if operation.addressing == SUBMISSION else "WS-Addressing"
+    if operation.mtom:
+        yield "MTOM"
+    if operation.output is not None and operation.output.attachments:
+        yield "attachments in the answer"
+    if operation.input.attachments:
+        yield "attachments of the request are not sent"
 
 
 def _lossy(contract: Contract, operation: Operation) -> Iterator[str]:

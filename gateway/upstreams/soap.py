@@ -1,21 +1,30 @@
 """A SOAP operation as a route ends in it: value → field table → envelope → ERP → envelope → field table → value.
 
-Everything that can be wrong with the input is found while preparing, and told in the satellite's own terms.
+Everything that can be wrong with the input is found while preparing, and told in the satellite's own terms. What an envelope
+gains beyond the value it gains at the moment it is sent, in this order: addressing, packing. An answer loses it in the opposite
+order.
 """
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.errors import BadAnswer, FaultServer, Refused, Unprocessable, UpstreamProblem
-from gateway.exchange import Exchange, Headers, Outgoing, Reply
+from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Reply
 from gateway.ports import Client, Incoming
+from gateway.protocols.soap.addressing import message_id
+from gateway.protocols.soap.packages import Attachment, with_attachments
 from gateway.upstreams.refusals import BUSY, CREDENTIALS, answered, refused, refused_status
 from gateway.upstreams.table import Table, in_rest_terms
 
 XML_TYPES = (b"text/xml", b"application/soap+xml", b"application/xml")
+MULTIPART = b"multipart/related"
+ACCEPT = b"text/xml, application/soap+xml, multipart/related"
+_ID = re.compile(rb"[0-9a-f]{32}").fullmatch
 
 
 class Codec(Protocol):
@@ -34,6 +43,42 @@ class Codec(Protocol):
         ...
 
 
+class Addressing(Protocol):
+    """Says which message an envelope is, and whether an answer belongs to it."""
+
+    def dress(self, envelope: bytes, message: str) -> bytes: ...
+
+    def owns(self, envelope: bytes, message: str) -> bool:
+        """Whether an answer may belong to that message."""
+        ...
+
+
+class Packing(Protocol):
+    """Envelopes with parts beside them."""
+
+    @property
+    def packs(self) -> bool:
+        """Whether a request may have parts."""
+        ...
+
+    @property
+    def attachments(self) -> bool:
+        """Whether an answer's value has ``$attachments``."""
+        ...
+
+    def pack(self, envelope: bytes) -> tuple[bytes, bytes] | None:
+        """Content-Type and body; None when the envelope travels as it is."""
+        ...
+
+    def unpack(self, content_type: str, body: bytes) -> tuple[bytes, list[Attachment]]:
+        """The envelope and attachments of a multipart. Raises ``BadAnswer``."""
+        ...
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
 @dataclass(frozen=True, slots=True)
 class SoapOperation:
     """Implements ``gateway.ports.Operation``.
@@ -42,6 +87,10 @@ class SoapOperation:
     :param coerce: turns parameters (strings) into the types of the contract, where no field table does.
     :param faults: REST status by name of a declared fault; others are 422.
     :param one_way: the contract has no answer; some servers send an empty envelope all the same.
+    :param addressing: WS-Addressing, where it is spoken. The message's id is the document's, so that a message sent again is
+        known as the same one.
+    :param packing: MTOM and attachments. What it would put on a request is put there only if it ``packs``.
+    :param new_id: 32 hexadecimal digits that nothing else has, for a message of no document.
     """
 
     codec: Codec
@@ -55,6 +104,9 @@ class SoapOperation:
     faults: Mapping[str, int] | None = None
     coerce: Callable[[object], object] | None = None
     one_way: bool = False
+    addressing: Addressing | None = None
+    packing: Packing | None = None
+    new_id: Callable[[], str] = _new_id
 
     def prepare(self, exchange: Exchange) -> Outgoing:
         value = self.coerce(exchange.value) if self.coerce else exchange.value
@@ -70,26 +122,55 @@ class SoapOperation:
         return Outgoing("POST", self.target, headers, body, self.safe)
 
     async def send(self, outgoing: Outgoing) -> Reply:
-        incoming = await self.client.send(outgoing, timeout=self.timeout)
+        message = self._message(outgoing) if self.addressing is not None else ""
+        incoming = await self.client.send(self._dressed(outgoing, message), timeout=self.timeout)
         data = await incoming.read()
         if not data and incoming.status < 300:
             self.codec.decode(data)
             return Reply(202)
         try:
-            _require_envelope(incoming, data)
-            value = self.codec.decode(data)
+            envelope, attachments = self._unpacked(incoming, data)
+            ours = self.addressing is None or self.addressing.owns(envelope, message)
+            value = self.codec.decode(envelope) if ours else ABSENT
         except Refused as fault:
             raise answered(refused(fault, self.faults or {}), incoming) from fault
         except UpstreamProblem as problem:
             answered(problem, incoming)
             raise
+        if not ours:
+            raise BadAnswer("The ERP's answer belongs to another message.")
         if incoming.status >= 300:
             raise BadAnswer("The ERP answered with an error status and no fault.")
-        if self.one_way:
-            return Reply(202)
+        return Reply(202) if self.one_way else self._reply(value, attachments)
+
+    def _reply(self, value: object, attachments: list[Attachment]) -> Reply:
+        if self.packing is not None and self.packing.attachments:
+            value = with_attachments(value, attachments)
         if self.table.answer is not None:
             value = self.table.answer(value)
         return Reply(self.status, value=value)
+
+    def _message(self, outgoing: Outgoing) -> str:
+        """The document's id, the same at every attempt; a new one for what has no document."""
+        ids = [value.decode("ascii") for name, value in outgoing.headers if name == OPERATION_ID and _ID(value)]
+        return message_id(ids[0] if ids else self.new_id())
+
+    def _dressed(self, outgoing: Outgoing, message: str) -> Outgoing:
+        """What was prepared as it goes out; what was prepared stays as it is, to be sent again."""
+        if self.addressing is not None and isinstance(outgoing.body, bytes):
+            outgoing = replace(outgoing, body=self.addressing.dress(outgoing.body, message))
+        if self.packing is not None and self.packing.packs and isinstance(outgoing.body, bytes):
+            packed = self.packing.pack(outgoing.body)
+            if packed is not None:
+                headers = [(b"content-type", packed[0]), *(h for h in outgoing.headers if h[0] != b"content-type")]
+                outgoing = replace(outgoing, headers=headers, body=packed[1])
+        return outgoing
+
+    def _unpacked(self, incoming: Incoming, data: bytes) -> tuple[bytes, list[Attachment]]:
+        _require_envelope(incoming, data)
+        if self.packing is None or _media_type(incoming.headers) != MULTIPART:
+            return data, []
+        return self.packing.unpack(_content_type(incoming.headers).decode("latin-1"), data)
 
     def request_schema(self) -> dict[str, Any] | None:
         return self.table.request_schema()
@@ -100,7 +181,7 @@ class SoapOperation:
 
 def request_headers(codec: Codec, extra: Headers) -> tuple[tuple[bytes, bytes], ...]:
     """The headers every request of an operation has: media type, SOAPAction, and the upstream's own credentials."""
-    own = [(b"content-type", codec.content_type.encode("ascii")), (b"accept", b"text/xml, application/soap+xml")]
+    own = [(b"content-type", codec.content_type.encode("ascii")), (b"accept", ACCEPT)]
     return (*own, *codec.headers, *extra)
 
 
@@ -109,13 +190,14 @@ def _require_envelope(incoming: Incoming, data: bytes) -> None:
     if incoming.status in CREDENTIALS or incoming.status in BUSY:
         raise refused_status(incoming.status, "")
     kind = _media_type(incoming.headers)
-    if kind not in XML_TYPES or not data:
+    if (kind not in XML_TYPES and kind != MULTIPART) or not data:
         failure: type[UpstreamProblem] = FaultServer if incoming.status >= 500 else BadAnswer
         raise failure("The ERP's answer is not SOAP.")
 
 
 def _media_type(headers: Headers) -> bytes:
-    for name, value in headers:
-        if name == b"content-type":
-            return value.partition(b";")[0].strip().lower()
-    return b""
+    return _content_type(headers).partition(b";")[0].strip().lower()
+
+
+def _content_type(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name == b"content-type"), b"")

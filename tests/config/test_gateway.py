@@ -61,6 +61,10 @@ def test_a_full_deployment() -> None:
         ("upstreams: {a: {url: http://h, forward: ['x:']}}", "gateway.yaml:1: item 1 of 'forward' is 'x:'; "
          "write the name of an HTTP header, such as X-Request-Source"),
         ("upstreams: {a: {url: http://h, timeout: 0s}}", "gateway.yaml:1: 'timeout' is '0s'; input should be greater than 0"),
+        ("upstreams: {a: {url: http://h, mtom: true}}", "gateway.yaml:1: 'a' has 'mtom', which only a SOAP upstream can have; "
+         "remove 'mtom', or add 'wsdl:'"),
+        ("upstreams: {a: {url: http://h, addressing: false}}", "gateway.yaml:1: 'a' has 'addressing', which only a SOAP upstream "
+         "can have; remove 'addressing', or add 'wsdl:'"),
         (UPSTREAMS + "demo: true\nedge: {listen: '0.0.0.0:1'}", "gateway.yaml:1: the file says demo: true on a listener others "
          "can reach; listen on 127.0.0.1, or remove 'demo: true'"),
         (UPSTREAMS + "edge: {processes: 2}", "gateway.yaml:1: the file has 2 edge processes that count limits each for itself; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.contracts.inspect import Line, Report, contract_of, inspect
 from gateway.contracts.pin import Bundle
 from tests.contracts.bundles import bundle, echo
-from tests.protocols.soap.wsdls import root, schema, wsdl
+from tests.protocols.soap.wsdls import attached, root, schema, wsdl
 
 FIELD = root('<xs:sequence><xs:element name="a" type="xs:string"/></xs:sequence>')
 
@@ -64,3 +64,17 @@ def test_one_way_and_headers() -> None:
     )
     line = report(bundle(text)).lines[0]
     assert (line.one_way, line.headers) == (True, ("Auth",))
+
+
+def test_how_messages_travel_is_noted() -> None:
+    addressed = '<wsaw:UsingAddressing xmlns:wsaw="http://www.w3.org/2006/05/addressing/wsdl"/><soap:binding'
+    text = attached(schema(FIELD), "input", "output").replace("<soap:binding", addressed)
+    line = report(bundle(text)).lines[0]
+    assert line.notes == ("WS-Addressing", "attachments in the answer", "attachments of the request are not sent")
+    policy = "http://schemas.xmlsoap.org/ws/2004/09/policy"
+    mtom = (
+        f'<p:Policy xmlns:p="{policy}"><m:OptimizedMimeSerialization xmlns:m="{policy}/optimizedmimeserialization"/></p:Policy>'
+    )
+    old = '<w:UsingAddressing xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing/policy"/>'
+    text = wsdl(schema(FIELD)).replace("<soap:binding", f"{mtom}{old}<soap:binding")
+    assert report(bundle(text)).lines[0].notes == ("WS-Addressing 2004/08", "MTOM")

@@ -14,7 +14,7 @@ from gateway.contracts.tables import Row, rows
 from gateway.contracts.text import flow
 from gateway.mapping import compile_answer, compile_request, read_tables
 from gateway.protocols.soap import Contract, compile_operation, resolve
-from tests.protocols.soap.wsdls import contract, root
+from tests.protocols.soap.wsdls import attached, contract, read, root, schema
 
 
 def sequence(*elements: str) -> str:
@@ -202,3 +202,8 @@ def test_messages_without_a_table(body: str, why: str) -> None:
 def test_bounds_that_cross_are_left_to_the_contract() -> None:
     known = contract(sequence(element("a", '<xs:minInclusive value="9.5"/><xs:maxInclusive value="1"/>', "xs:decimal")))
     assert made(known) == [{"rest": "a", "erp": "a", "type": "decimal", "required": True}]
+
+
+def test_attachments_move_whole() -> None:
+    known = read(attached(schema(sequence(element("a"))), "output"))
+    assert made(known, "answer")[-1] == {"rest": "$attachments", "erp": "$attachments", "type": "any"}

@@ -17,7 +17,7 @@ from gateway.errors import (
     RefusedMissing,
     Unprocessable,
 )
-from gateway.exchange import ABSENT, Exchange, Headers, Outgoing, Request
+from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Request
 from gateway.upstreams.soap import SoapOperation, request_headers
 from gateway.upstreams.table import Table
 
@@ -57,6 +57,7 @@ class FakeClient:
         self.answer = FakeIncoming(status, headers, data)
 
     async def send(self, outgoing: Outgoing, *, timeout: float | None = None) -> Any:
+        self.sent = outgoing
         return self.answer
 
 
@@ -98,7 +99,7 @@ def test_a_request() -> None:
     assert (out.method, out.target, out.body, out.safe) == ("POST", "/soap", b"{'a': 1}", False)
     assert out.headers == [
         (b"content-type", b"text/xml; charset=utf-8"),
-        (b"accept", b"text/xml, application/soap+xml"),
+        (b"accept", b"text/xml, application/soap+xml, multipart/related"),
         (b"soapaction", b'"x"'),
         (b"authorization", b"Basic x"),
         (b"x-request-id", b"req-1"),
@@ -209,3 +210,84 @@ def test_schemas_are_the_tables_or_the_contracts() -> None:
     mapped = Table(UpperCase(), LowerCase())
     assert operation(table=mapped).request_schema() == {"title": "mapped"}
     assert operation(table=mapped).answer_schema() == {"title": "answered"}
+
+
+class FakeAddressing:
+    def dress(self, envelope: bytes, message: str) -> bytes:
+        return envelope + b" as " + message.encode()
+
+    def owns(self, envelope: bytes, message: str) -> bool:
+        return b"another" not in envelope
+
+
+class FakePacking:
+    def __init__(self, *, packs: bool = True, attachments: bool = False) -> None:
+        self.packs, self.attachments = packs, attachments
+
+    def pack(self, envelope: bytes) -> tuple[bytes, bytes] | None:
+        return None if b"small" in envelope else (b"multipart/related; x=1", b"[" + envelope + b"]")
+
+    def unpack(self, content_type: str, body: bytes) -> tuple[bytes, list[dict[str, str]]]:
+        if content_type != "Multipart/Related; boundary=b":
+            raise BadAnswer("No boundary.")
+        return body, [{"id": "1", "contentType": "a/b", "content": ""}]
+
+
+DOCUMENT = "019a0e7c5b00712389abcdef01234567"
+
+
+async def sent(body: bytes = b"<e/>", headers: Headers | None = None, **settings: Any) -> Outgoing:
+    client = FakeClient()
+    prepared = Outgoing("POST", "/", [(b"content-type", b"text/xml"), (b"a", b"b"), *(headers or [])], body)
+    await operation(client, {}, new_id=lambda: 32 * "f", **settings).send(prepared)
+    assert (prepared.body, prepared.headers[0]) == (body, (b"content-type", b"text/xml"))
+    return client.sent
+
+
+async def test_a_message_has_the_documents_id_at_every_attempt_and_else_its_own() -> None:
+    known = "urn:uuid:019a0e7c-5b00-7123-89ab-cdef01234567"
+    for _ in range(2):
+        out = await sent(headers=[(OPERATION_ID, DOCUMENT.encode())], addressing=FakeAddressing())
+        assert out.body == f"<e/> as {known}".encode()
+    fresh = b"<e/> as urn:uuid:ffffffff-ffff-ffff-ffff-ffffffffffff"
+    assert (await sent(addressing=FakeAddressing())).body == fresh
+    assert (await sent(headers=[(OPERATION_ID, b"theirs")], addressing=FakeAddressing())).body == fresh
+
+
+async def test_what_is_packed_is_what_was_addressed() -> None:
+    out = await sent(addressing=FakeAddressing(), packing=FakePacking())
+    assert out.body == b"[<e/> as urn:uuid:ffffffff-ffff-ffff-ffff-ffffffffffff]"
+    assert out.headers == [(b"content-type", b"multipart/related; x=1"), (b"a", b"b")]
+
+
+async def test_what_needs_no_packing_travels_as_it_is() -> None:
+    for out in (await sent(b"small", packing=FakePacking()), await sent(packing=FakePacking(packs=False))):
+        assert out.headers == [(b"content-type", b"text/xml"), (b"a", b"b")]
+    assert (await sent()).body == b"<e/>"
+
+
+MANY: Headers = [(b"content-type", b"Multipart/Related; boundary=b")]
+
+
+async def test_a_multipart_answer() -> None:
+    client = FakeClient(headers=MANY)
+    assert (await operation(client, {"A": 1}, packing=FakePacking()).send(outgoing())).value == {"A": 1}
+    given = await operation(client, {"A": 1}, packing=FakePacking(attachments=True)).send(outgoing())
+    assert given.value == {"A": 1, "$attachments": [{"id": "1", "contentType": "a/b", "content": ""}]}
+    plain = await operation(FakeClient(), "x", packing=FakePacking(attachments=True)).send(outgoing())
+    assert plain.value == {"$value": "x", "$attachments": []}
+
+
+async def test_a_multipart_answer_that_cannot_be_read_leaves_the_outcome_open() -> None:
+    with pytest.raises(BadAnswer) as caught:
+        await operation(FakeClient(headers=[(b"content-type", b"multipart/related")]), {}, packing=FakePacking()).send(outgoing())
+    assert (caught.value.sent, caught.value.answered) == (True, 200)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("outcome", [{"A": 1}, Refused("No.")])
+async def test_an_answer_to_another_message_says_nothing_about_this_one(status: int, outcome: Any) -> None:
+    """Not even its status does: a refusal of another message would have a write taken for refused."""
+    with pytest.raises(BadAnswer, match="belongs to another message") as caught:
+        await operation(FakeClient(status, data=b"another"), outcome, addressing=FakeAddressing()).send(outgoing())
+    assert (caught.value.sent, caught.value.answered) == (True, None)
