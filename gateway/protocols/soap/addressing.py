@@ -65,14 +65,13 @@ def message_id(operation: str) -> str:
 
 
 def with_blocks(envelope: bytes, blocks: bytes) -> bytes:
-    """An envelope the codec rendered, with further header blocks before those it has. No text and no attribute of it can hold a
-    ``<``, so the first place that looks like the header or the body is it."""
+    """An envelope the codec rendered, with further header blocks before those it has. Its start tag ends at the first ``>``, for
+    attributes are rendered without any."""
     start, end = b"<soapenv:Header>", b"</soapenv:Header>"
-    body = envelope.index(b"<soapenv:Body")
-    place = envelope.find(start, 0, body)
-    if place >= 0:
+    place = envelope.index(b">", envelope.index(b"<soapenv:Envelope")) + 1
+    if envelope.startswith(start, place):
         return envelope[: place + len(start)] + blocks + envelope[place + len(start) :]
-    return envelope[:body] + start + blocks + end + envelope[body:]
+    return envelope[:place] + start + blocks + end + envelope[place:]
 
 
 def _related(data: bytes) -> Iterator[str]:

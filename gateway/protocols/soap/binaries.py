@@ -7,6 +7,7 @@ matters. Where the contract leaves a type open, ``xsi:type`` or a global element
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from gateway.protocols.soap.form import children_of, has_wildcard, reachable
@@ -24,21 +25,24 @@ class Binaries:
         self._contract = contract
         self._tops = {element.name: element.type for element in elements}
         self._members: dict[str, dict[str, str]] = {}
-        self._fertile: dict[str, bool] = {}
 
-    def any(self, *, attached: bool = False) -> bool:
-        """Whether there can be one at all; ``attached`` asks for references to attachments only."""
-        return any(self._leads_to(key, attached) for key in self._tops.values())
+    @property
+    def refer(self) -> bool:
+        """Whether the contract has references to attachments in them."""
+        types = self._contract.types
+        texts = (_text(types.get(key)) for key in reachable(self._tops.values(), types, self._contract.derived))
+        return any(text is not None and text.name == SWA_REF for text in texts)
 
     def find(self, envelope: Any) -> Iterator[tuple[Any, bool]]:
         """Each binary leaf, an lxml element, in document order, and whether the contract makes it refer to an attachment."""
         pending = [(envelope, _OPEN)]
         while pending:
             node, key = pending.pop()
-            kind = _text(self._contract.types.get(key)) if key != _BINARY else SimpleType("base64Binary")
-            if kind is not None and kind.variety == "atomic" and kind.builtin == "base64Binary":
-                yield node, kind.name == SWA_REF
-            elif kind is None:
+            type = self._contract.types.get(key)
+            if key == _BINARY or _is_binary(type):
+                text = _text(type)
+                yield node, text is not None and text.name == SWA_REF
+            elif _text(type) is None:
                 pending += [(child, found) for child in reversed(node) if (found := self._child(key, child)) is not None]
 
     def _child(self, parent: str, node: Any) -> str | None:
@@ -47,11 +51,7 @@ class Binaries:
         key = _qname(node, named) if named else None
         if key is None or not (key in self._contract.types or key == _BINARY):
             key = self._declared(parent, str(node.tag))
-        if key in (_OPEN, _BINARY):
-            return key
-        if key not in self._fertile:
-            self._fertile[key] = self._leads_to(key, attached=False)
-        return key if self._fertile[key] else None
+        return None if key in self._barren else key
 
     def _declared(self, parent: str, name: str) -> str:
         type = self._contract.types.get(parent)
@@ -68,16 +68,37 @@ class Binaries:
             found = element.type if element is not None else _OPEN
         return found
 
-    def _leads_to(self, key: str, attached: bool) -> bool:
-        """Whether values of a type can hold binary text. Open content can hold anything but a reference."""
-        for each in reachable([key], self._contract.types, self._contract.derived):
-            type = self._contract.types.get(each)
-            text = _text(type)
-            if text is not None and text.builtin == "base64Binary" and (text.name == SWA_REF or not attached):
-                return True
-            if not attached and type is not None and has_wildcard(type):
-                return True
-        return False
+    @cached_property
+    def _barren(self) -> frozenset[str]:
+        """The types these messages consist of whose values cannot hold binary text."""
+        types, derived = self._contract.types, self._contract.derived
+        keys = reachable(self._tops.values(), types, derived)
+        owners: dict[str, list[str]] = {}
+        for key in keys:
+            for inner in (*_inner(types.get(key)), *derived.get(key, ())):
+                owners.setdefault(inner, []).append(key)
+        pending = [key for key in keys if _is_binary(types.get(key)) or _is_open(types.get(key))]
+        fertile = set(pending)
+        while pending:
+            found = [owner for owner in owners.get(pending.pop(), ()) if owner not in fertile]
+            fertile.update(found)
+            pending += found
+        return frozenset(keys) - fertile
+
+
+def _inner(type: Type | None) -> Iterable[str]:
+    if isinstance(type, ArrayType):
+        return (type.item,)
+    return children_of(type).values() if isinstance(type, ComplexType) else ()
+
+
+def _is_open(type: Type | None) -> bool:
+    return type is not None and has_wildcard(type)
+
+
+def _is_binary(type: Type | None) -> bool:
+    text = _text(type)
+    return text is not None and text.variety == "atomic" and text.builtin == "base64Binary"
 
 
 def _text(type: Type | None) -> SimpleType | None:

@@ -57,7 +57,7 @@ class Packages:
     @cached_property
     def packs(self) -> bool:
         """Whether there can be anything to pack."""
-        return self._mtom or self._sent.any(attached=True)
+        return self._mtom or self._sent.refer
 
     def pack(self, envelope: bytes) -> tuple[bytes, bytes] | None:
         """The Content-Type and body of a request that has been rendered and signed; None when it travels as it is.
@@ -83,7 +83,7 @@ class Packages:
         kind, own = (_XOP_TYPE, f'; type="{inner}"') if self._mtom else (self._plain, self._action)
         said = f'; start-info="{inner}"{self._action}' if self._mtom else self._action
         head = f'multipart/related; type="{kind}"; boundary="{boundary}"; start="<{start}>"{said}'
-        pieces = [_head(boundary, f"{kind}; charset=utf-8{own}", start, "8bit"), root]
+        pieces = [_head(boundary, f"{kind}; charset=utf-8{own}", start, "binary"), root]
         for id, content in parts:
             pieces += [_head(boundary, "application/octet-stream", id, "binary"), content]
         pieces.append(f"\r\n--{boundary}--\r\n".encode("ascii"))

@@ -50,6 +50,18 @@ def test_a_golden_envelope(name: str, dressed: bytes) -> None:
     assert [etree.QName(node).localname for node in (header, body)] == ["Header", "Body"]
 
 
+def test_an_envelope_whose_body_is_the_one_part() -> None:
+    """WSDL 1.1 section 3.5: its prefix is another one's."""
+    kind = '<xs:complexType name="T"><xs:sequence><xs:element name="a" type="xs:string"/></xs:sequence></xs:complexType>'
+    text = wsdl(schema(kind)).replace('element="t:Root"', 'type="t:T"')
+    found = read(text)
+    rendered = compile_operation(found, found.operation("echo")).encode({"a": "<soapenv:Header>"})
+    header, body = etree.fromstring(Addressing(WSA, "urn:echo", TO).dress(rendered, ID))
+    assert [node.tag for node in (header, body)] == [f"{{{ENVELOPE}}}Header", f"{{{ENVELOPE}}}Body"]
+    assert [node.text for node in header.iterchildren(f"{{{WSA}}}MessageID")] == [ID]
+    assert body[0].text == "<soapenv:Header>"
+
+
 def test_a_documents_id_as_a_message_id() -> None:
     assert message_id("019a0e7c5b00712389abcdef01234567") == ID
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadAnswer, FaultServer
+from gateway.errors import BadAnswer, FaultServer, UpstreamProblem
 from gateway.protocols.soap import Codec, Contract, Packages, answer_schema, compile_operation, request_schema, resolve
 from gateway.protocols.soap.packages import SMALLEST, with_attachments
 from tests.protocols.soap.wsdls import ENVELOPE_12, attached, contract, envelope, read, root, schema, wsdl
@@ -119,7 +119,7 @@ def test_an_mtom_request_on_the_wire() -> None:
         "text/xml",
     )
     assert first.get_params() == [("application/xop+xml", ""), ("charset", "utf-8"), ("type", "text/xml")]
-    assert (first["content-id"], first["content-transfer-encoding"]) == (start, "8bit")
+    assert (first["content-id"], first["content-transfer-encoding"]) == (start, "binary")
     reference = f'<xop:Include xmlns:xop="{XOP}" href="cid:{second["content-id"][1:-1]}"/>'
     assert reference in first.get_payload()
     assert second.get_payload(decode=True) == bytes(900)
@@ -394,3 +394,38 @@ def test_attachments_of_a_request_are_no_part_of_its_value() -> None:
     operation = found.operation("echo")
     assert (operation.input.attachments, operation.output and operation.output.attachments) == (True, False)
     assert "$attachments" not in json.dumps([request_schema(found, operation), answer_schema(found, operation)])
+
+
+# --- hostile -----------------------------------------------------------------------------------------------------------------
+
+HONEST = package(include("cid:1", "cid:2"), ("<1>", b"\x00\x01"), ("<2>", b"\r\n--"))
+pieces = st.sampled_from(
+    [b"", b"--b", b"\r\n", b"\n", b"cid:1", b"<", b">", b'"', b"<x:Include", b"\xff", b"Content-ID: <1>", b"="]
+)
+
+
+@given(
+    place=st.integers(0, len(HONEST[1])),
+    length=st.integers(0, 40),
+    piece=pieces,
+    cut=st.one_of(st.none(), st.integers(0, len(HONEST[1]))),
+)
+def test_a_damaged_answer_is_read_or_refused_and_nothing_else(place: int, length: int, piece: bytes, cut: int | None) -> None:
+    data = HONEST[1][:place] + piece + HONEST[1][place + length :]
+    try:
+        text, _ = ONE_PACKAGES.unpack(HONEST[0], data[:cut])
+        assert "F" in str(ONE_CODEC.decode(text))
+    except UpstreamProblem as problem:
+        assert "\x00" not in problem.detail  # noqa: PT017
+
+
+@given(kind=st.text(st.sampled_from('multipart/related; boundary="b";type=text\\xml\r\n\x00é'), max_size=60))
+def test_a_damaged_content_type_is_read_or_refused_and_nothing_else(kind: str) -> None:
+    with pytest.raises(BadAnswer):
+        ONE_PACKAGES.unpack(kind, b"--c\r\n\r\n<x/>\r\n--c--")
+
+
+def test_references_deep_in_the_tree_and_long_ones() -> None:
+    deep = envelope("<t:Root>" + 5_000 * "<t:F>" + 5_000 * "</t:F>" + "</t:Root>cid:").decode()
+    assert "well-formed" in wrong(deep.encode(), ("<1>", b"x"), kind="text/xml")
+    assert "part that is not there" in wrong(include("cid:" + "%41" * 100_000), ("<1>", b"x"))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import requests
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from zeep import Client
 from zeep.helpers import serialize_object
+from zeep.wsa import WsAddressingPlugin
 
-from gateway.protocols.soap import compile_operation, read_contract
+from gateway.protocols.soap import Addressing, Contract, Packages, compile_operation, read_contract
+from gateway.protocols.soap.features import WSA
+from tests.protocols.soap.wsdls import root, schema, wsdl
 
 WSDL = Path(__file__).parents[3] / "gateway/demo/erp/contracts/procurement.wsdl"
 
@@ -84,3 +89,41 @@ def test_we_read_what_zeep_writes(both: Both, order: dict[str, Any]) -> None:
         b"CreatePurchaseOrder>", b"CreatePurchaseOrderResponse>"
     )
     assert both.ours.decode(answer) == {"Order": order}
+
+
+BINARY = root('<xs:sequence><xs:element name="Scan" type="xs:base64Binary" maxOccurs="unbounded"/></xs:sequence>')
+
+
+@pytest.fixture(params=["soap", "soap12"])
+def binary(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Contract, Client]:
+    """``echo`` over a binary list; its input is given an action, as WS-Addressing has it."""
+    said = 'xmlns:wsaw="http://www.w3.org/2006/05/addressing/wsdl" wsaw:Action="urn:say/it"'
+    text = wsdl(schema(BINARY), soap=request.param).replace('<input message="w:M"/>', f'<input message="w:M" {said}/>')
+    (tmp_path / "echo.wsdl").write_text(text, "utf-8")
+    return read_contract(tmp_path / "echo.wsdl"), Client(str(tmp_path / "echo.wsdl"), plugins=[WsAddressingPlugin()])
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scans=st.lists(st.binary(min_size=1, max_size=900).map(lambda data: b"[" + data + b"]"), min_size=1, max_size=3))
+def test_zeep_unpacks_what_we_pack(binary: tuple[Contract, Client], scans: list[bytes]) -> None:
+    found, client = binary
+    codec = compile_operation(found, found.operation("echo"))
+    value = {"Scan": [base64.b64encode(scan).decode() for scan in scans]}
+    packed = Packages(found, codec, mtom=True).pack(codec.encode(value))
+    assert packed is not None
+    answer: Any = requests.Response()
+    answer.status_code, answer._content, answer.headers["content-type"] = 200, packed[1], packed[0].decode()
+    bound = client.wsdl.services["S"].ports["Port"].binding
+    assert bound.process_reply(client, bound.get("echo"), answer) == scans
+
+
+def test_zeep_addresses_a_message_as_we_do(binary: tuple[Contract, Client]) -> None:
+    found, client = binary
+    operation = found.operation("echo")
+    theirs = client.create_message(client.bind("S", "Port"), "echo", Scan=[b"x"])
+    said = {node.tag: node.text for node in theirs[0] if "addressing" in node.tag}
+    id = said[f"{{{WSA}}}MessageID"] or ""
+    rendered = compile_operation(found, operation).encode({"Scan": ["eA=="]})
+    ours = etree.fromstring(Addressing(WSA, operation.request_action, operation.address).dress(rendered, id))
+    assert said.items() <= {node.tag: node.text for node in ours[0]}.items()
+    assert len(said) == 3
