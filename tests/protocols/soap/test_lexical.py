@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import base64
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,3 +145,14 @@ def test_what_is_read_is_written_again(text: str, name: str) -> None:
     except ValueError:
         return
     assert reader(builtin(name))(writer(builtin(name))(value)) == value
+
+
+_GRAMMAR = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?")
+
+
+@given(
+    text=st.one_of(st.text("AQgwE=+/ \né٣", max_size=9), st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode()))
+)
+def test_base64_is_what_its_grammar_says(text: str) -> None:
+    """XML Schema part 2 section 3.2.16, its optional spaces aside."""
+    assert bool(MATCHERS["base64Binary"](text)) == bool(_GRAMMAR.fullmatch(text))
