@@ -17,7 +17,7 @@ demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
 
 test: $(DEV) check
-	sh tools/services.sh redis-server postgresql curl strace chromium npm
+	sh tools/services.sh redis-server postgresql curl strace chromium npm xmlsec1
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report= $(PURE) $(ARGS)
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) $(ARGS)

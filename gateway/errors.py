@@ -5,7 +5,7 @@
     │             RequestTimeout 408 · Conflict 409 (KeyInUse) · PreconditionFailed 412 · BodyTooLarge 413
     │             UnsupportedMediaType 415 · Unprocessable 422 (KeyReused) · TooManyRequests 429 · HeadersTooLarge 431
     ├── gateway   Internal 500 · Overloaded 503 · LedgerUnavailable 503
-    └── upstream  Unreachable 503 · UpstreamTimeout 504 · BadAnswer 502
+    └── upstream  Unreachable 503 · UpstreamTimeout 504 · BadAnswer 502 (UntrustedAnswer)
                   Refused 422 (RefusedInvalid 400, RefusedMissing 404, RefusedConflict 409)   what the ERP declared
                   FaultClient 400 · FaultServer 502                                         what it did not declare
 
@@ -226,6 +226,12 @@ class BadAnswer(UpstreamProblem):
     """The answer breaks HTTP, SOAP or the contract, is cut short, or is larger than allowed."""
 
     status, slug, title = 502, "upstream-bad-answer", "The ERP's answer cannot be used"
+
+
+class UntrustedAnswer(BadAnswer):
+    """The answer is not signed as the upstream's ``security`` asks. Nothing it says counts, its status included."""
+
+    slug, title = "upstream-untrusted-answer", "The ERP's answer cannot be trusted"
 
 
 class Refused(UpstreamProblem):
