@@ -2,6 +2,7 @@
 # make test   everything it takes, then all checks and tests
 # make chaos  the gateway killed again and again, over SQLite and PostgreSQL: is anything lost or done twice?   (ARGS="--kills 500")
 # make fuzz   random SOAP contracts and documents through the codec, at most 20 minutes (ARGS=--seed=N: a run again)
+# make interop   real SOAP servers called through the gateway, and real SOAP clients calling its facade; installs both
 # make setup  the virtual environment with the erp-gateway command
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ DEV := .venv/.dev
 # Packages without I/O: measured by coverage, which doubles the time of what it watches, and so apart from the others.
 PURE := tests/approvals tests/mapping tests/policy tests/protocols
 
-.PHONY: demo test chaos check setup bench fuzz lock clean
+.PHONY: demo test chaos check setup bench fuzz interop lock clean
 
 demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
@@ -43,6 +44,9 @@ bench: $(DEV)
 
 fuzz: $(DEV)
 	$(BIN)/python -m tests.fuzz --minutes 20 --schemas 5000 $(ARGS)
+
+interop: $(DEV)
+	$(BIN)/python -m tests.interop $(ARGS)
 
 lock: $(DEV)
 	$(BIN)/pip install --quiet uv

@@ -1,14 +1,17 @@
 #!/bin/sh
-# Have the named servers' programs on this machine, or say in one line what to install. Nothing is started here.
+# Have the named Debian packages' programs on this machine, or say in one line what to install. Nothing is started here.
 set -eu
 
-# Debian keeps PostgreSQL's programs out of PATH, one folder a version.
 have() {
-    if [ "$1" = postgresql ]; then
-        command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
-    else
-        command -v "$1" >/dev/null
-    fi
+    case "$1" in
+        # Debian keeps PostgreSQL's programs out of PATH, one folder a version.
+        postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
+        php-cli) command -v php >/dev/null ;;
+        php-soap) php -m 2>/dev/null | grep -qx soap ;;
+        default-jdk-headless) command -v javac >/dev/null ;;
+        libjaxws-java) [ -e /usr/share/java/jaxws-rt.jar ] ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
 }
 
 missing=
