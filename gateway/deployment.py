@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gateway.approvals.file import Approvals, read_approvals
+from gateway.config.credentials import Credential
 from gateway.config.gateway import Gateway
 from gateway.config.routes import OperationBase, ResourceBase, SoapOrder, route_file
 from gateway.config.source import Source, literal_secrets, read_source, validate
@@ -96,6 +97,9 @@ def read_deployment(path: Path) -> Deployment:
     source = findings.attempt(read_source, path, name=path.name)
     gateway = findings.attempt(validate, source, Gateway) if source else None
     shown = gateway or Gateway.model_construct(upstreams={})
+    written = list(literal_secrets(source, gateway, Credential)) if source and gateway else []
+    if not shown.demo:
+        findings.errors.extend(written)
     resources = _resources(folder, shown.routes, findings)
     policy = findings.attempt(_policy, folder, shown.policies)
     model = findings.attempt(_model, folder, shown.policies)
@@ -115,7 +119,7 @@ def read_deployment(path: Path) -> Deployment:
     findings.raise_if_any()
     if not (source and gateway and policy and model and approvals and satellites is not None and functions is not None):
         raise AssertionError("a part is missing without a finding")
-    warnings = (*literal_secrets(source, gateway), *satellites.warnings)
+    warnings = (*literal_secrets(source, gateway), *written, *satellites.warnings)
     return Deployment(folder, source, gateway, resources, policy, model, approvals, satellites, tables, functions, warnings)
 
 

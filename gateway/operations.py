@@ -23,7 +23,7 @@ from gateway.exchange import Headers
 from gateway.mapping import Table as FieldTable
 from gateway.mapping import compile_answer, compile_request, run_examples
 from gateway.mapping.table import Direction
-from gateway.ports import Client, Operation
+from gateway.ports import Client, Clock, Operation
 from gateway.protocols.soap import (
     Addressing,
     Codec,
@@ -38,9 +38,13 @@ from gateway.protocols.soap import Operation as SoapEntry
 from gateway.protocols.soap.features import SUBMISSION, WSA
 from gateway.sending import Probe
 from gateway.stages.prepare import Reads
+from gateway.upstreams.certificates import certificates, expiring
 from gateway.upstreams.coerce import coercer
+from gateway.upstreams.credentials import authorization, in_the_clear
 from gateway.upstreams.headers import DEFAULT_FORWARD, protected
 from gateway.upstreams.rest import PassThrough, RestOperation, Target
+from gateway.upstreams.security import Reader as SecurityReader
+from gateway.upstreams.security import Security
 from gateway.upstreams.soap import SoapOperation, request_headers
 from gateway.upstreams.stores import Clients, Contracts
 from gateway.upstreams.table import Table
@@ -51,12 +55,14 @@ _CALL = re.compile(r"([A-Z]+) (/\S*)")
 class Operations:
     """Builds the operations of one snapshot; each upstream's client and contract is looked up once."""
 
-    def __init__(self, deployment: Deployment, clients: Clients, contracts: Contracts, findings: Findings) -> None:
+    def __init__(self, deployment: Deployment, clients: Clients, contracts: Contracts, findings: Findings, clock: Clock) -> None:
         self._deployment = deployment
+        self._clock = clock
         self._findings = findings
         self._clients: dict[str, tuple[Client, str]] = {}
         self._addresses: dict[str, str] = {}
         self._contracts: dict[str, Contract] = {}
+        self._securities: dict[str, Security | None] = {}
         for name, upstream in deployment.gateway.upstreams.items():
             findings.attempt(self._open, name, upstream, clients, contracts)
 
@@ -79,8 +85,22 @@ class Operations:
         if url is None:
             raise ConfigError([source.finding(place, "the WSDL has no address", "add 'url:'")])
         self._addresses[name] = url
+        self._securities[name] = self._secure(name, upstream, url)
         base, target = _split(url) if upstream.wsdl is not None else (url, "")
         self._clients[name] = (clients.client(name, base, upstream, source, self._deployment.folder), target)
+
+    def _secure(self, name: str, upstream: Upstream, url: str) -> Security | None:
+        source, folder, warnings = self._deployment.source, self._deployment.folder, self._findings.warnings
+        warnings.extend(in_the_clear(upstream, url, ("upstreams", name), source))
+        shown = upstream.credentials.client_certificate if upstream.credentials else None
+        if shown is not None:
+            place: Place = ("upstreams", name, "credentials", "client_certificate", "certificate_file")
+            own = certificates(shown.certificate_file, place, source, folder)
+            warnings.extend(expiring(own[:1], self._clock.now(), place, source))
+        reader = SecurityReader(name, source, folder, self._clock.now)
+        security = reader.security(upstream.security)
+        warnings.extend(reader.warnings)
+        return security
 
     def _contract(self, name: str, wsdl: str, contracts: Contracts) -> Contract:
         source, place = self._deployment.source, ("upstreams", name, "wsdl")
@@ -180,6 +200,7 @@ class Operations:
             one_way=entry.output is None,
             addressing=_addressing(upstream, entry, self._addresses[name]),
             packing=Packages(contract, codec, mtom=entry.mtom if upstream.mtom is None else upstream.mtom),
+            security=self._securities[name],
         )
         return operation, reads
 
@@ -265,7 +286,8 @@ def _addressing(upstream: Upstream, entry: SoapEntry, address: str) -> Addressin
 
 def _secret_headers(upstream: Upstream) -> Headers:
     headers = upstream.headers.items()
-    return [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in headers]
+    own = [(name.lower().encode("ascii"), value.get_secret_value().encode("latin-1")) for name, value in headers]
+    return own + authorization(upstream.credentials)
 
 
 def _reads(config: OperationBase) -> Reads:

@@ -157,7 +157,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     findings = Findings(warnings=list(deployment.warnings))
     policy = findings.attempt(_policy, deployment)
     identity = findings.attempt(_identity, deployment, stores)
-    operations = Operations(deployment, stores.clients, stores.contracts, findings)
+    operations = Operations(deployment, stores.clients, stores.contracts, findings, stores.clock)
     entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
     if policy is not None:
         _check_policy(policy, entries, findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.stages.prepare import Prepare
 from gateway.upstreams.rest import PassThrough, RestOperation
 from gateway.upstreams.soap import SoapOperation
 from tests.protocols.soap.wsdls import root, schema, wsdl
+from tests.protocols.soap.wsse.keys import certificate, ec_key, pem
 from tests.support import copy_deployment
 
 
@@ -179,3 +181,50 @@ def test_what_the_contract_asks_for_holds_unless_the_upstream_says_otherwise(
     assert operation.packing is not None
     assert (getattr(operation.addressing, "space", None), operation.packing.packs) == (space, packs)
     assert operation.packing.attachments == ("attachments" in said) == ("$attachments" in str(operation.answer_schema()))
+
+
+FINANCE = "    url: ${env:DEMO_ERP_URL:-http://127.0.0.1:9090}/soap/finance\n"
+
+
+def test_credentials_and_security_reach_the_operations_of_their_upstream(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    (tmp_path / "password").write_text("s3cret")
+    settings = "    security: {timestamp: 60s}\n    credentials: {basic: {user: gw, password: '${file:password}'}}\n"
+    change(path, "gateway.yaml", FINANCE, FINANCE + settings)
+    snapshot = built(path)
+    calls = {route.operation: route.call for route in snapshot.routes}
+    paying, ordering = calls["payments.create"], calls["purchase-orders.create"]
+    assert isinstance(paying, SoapOperation)
+    assert isinstance(ordering, SoapOperation)
+    assert (b"authorization", b"Basic Z3c6czNjcmV0") in paying.headers
+    assert paying.security is not None
+    assert b"Timestamp" in paying.security.outward(b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"/>')
+    assert ordering.security is None
+    assert [name for name, _ in ordering.headers if name == b"authorization"] == []
+    assert snapshot.warnings == ()
+
+
+def test_a_credential_in_the_file_is_an_error_except_in_a_demo(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", FINANCE, FINANCE + "    credentials: {bearer: s3cret}\n")
+    assert [warning.what for warning in built(path).warnings] == ["'bearer' is a secret written into the file"]
+    change(path, "gateway.yaml", "demo: true", "demo: false")
+    (finding,) = [error for error in errors(path) if "bearer" in error]
+    assert finding.endswith("'bearer' is a secret written into the file; use ${env:NAME} or ${file:path}")
+    assert "s3cret" not in finding
+
+
+def test_what_will_fail_or_can_be_read_by_others_is_warned_of(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    (tmp_path / "own.pem").write_bytes(pem(certificate(ec_key(), "gateway", now=time.time(), days=2), ec_key()))
+    (tmp_path / "token").write_text("s3cret")
+    change(path, "gateway.yaml", FINANCE, "    url: http://erp.test/\n    credentials: {bearer: '${file:token}'}\n")
+    old = "    url: ${env:DEMO_ERP_URL:-http://127.0.0.1:9090}/soap/procurement\n"
+    new = "    url: https://erp.test/\n    credentials: {client_certificate: {certificate_file: own.pem}}\n"
+    change(path, "gateway.yaml", old, new)
+    warnings = [warning.what for warning in built(path).warnings]
+    assert warnings[0] == "the credential goes over the network in the clear"
+    assert warnings[1].startswith("a certificate of 'certificate_file' expires on ")
+    assert len(warnings) == 2
+    change(path, "gateway.yaml", "https://erp.test/", "http://erp.test/")
+    assert any("'client_certificate' is for TLS" in error for error in errors(path))

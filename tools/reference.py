@@ -24,6 +24,7 @@ from gateway.approvals.file import ApprovalsFile, CalendarEntry, Escalate, Rule
 from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.console import Console, SignIn
+from gateway.config.credentials import Basic, Certificate, Credentials, Security, Verify
 from gateway.config.gateway import Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import ProbeSection, route_file
@@ -180,6 +181,11 @@ REGIONS: dict[str, Callable[[], str]] = {
     "messages": lambda: options(Messages),
     "channel": lambda: options(Channel),
     "upstream": lambda: options(Upstream),
+    "credentials": lambda: options(Credentials),
+    "basic": lambda: options(Basic),
+    "certificate": lambda: options(Certificate),
+    "security": lambda: options(Security),
+    "verify": lambda: options(Verify),
     "writes": lambda: options(Writes),
     "resource": lambda: options(RESOURCE),
     "operation": lambda: options(OPERATION),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.config.console import Console
+from gateway.config.credentials import Credentials, Security
 from gateway.config.identity import Identity
 from gateway.config.messages import Messages
 from gateway.config.values import Bytes, Listen, Seconds, Section, written, wrong
@@ -45,7 +46,7 @@ def _http_url(url: str) -> str:
 
 def _upstream_url(url: str) -> str:
     if urlsplit(_http_url(url)).username is not None:
-        raise wrong(f"is {url!r}, which holds a user name", "put credentials under 'headers:'")
+        raise wrong(f"is {url!r}, which holds a user name", "put it under 'credentials:'")
     return url
 
 
@@ -147,7 +148,7 @@ class Upstream(Section):
     connections: int = Field(64, ge=1, le=4096, description="Most connections at once, per process.")
     answer_limit: Bytes = Field(written("10MiB"), gt=0, description="Largest answer, after decompression.")
     adapter: Literal["http1", "httpx"] = Field("http1", description="http1 is the fast client; httpx the general one.")
-    headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, credentials among them.")
+    headers: dict[FieldName, FieldValue] = Field({}, description="Headers added to every request, such as an API key.")
     forward: list[FieldName] = Field([], description="Request headers passed on beside the usual ones.")
     ca_file: str | None = Field(None, description="PEM file with the authorities to trust for https.")
     mtom: bool | None = Field(None, description="Send binary values as MTOM parts; default: if a policy of the WSDL says so.")
@@ -157,12 +158,23 @@ class Upstream(Section):
     addressing: bool | Literal["2004/08"] | None = Field(
         None, description="Speak WS-Addressing: 1.0, or the submission of 2004/08; default: if the WSDL says so, as it says."
     )
+    credentials: Credentials | None = Field(None, description="How the gateway proves to the upstream who it is.")
+    security: Security | None = Field(None, description="WS-Security, for SOAP upstreams.")
     writes: Writes = Writes()
 
     @model_validator(mode="after")
     def _reachable(self) -> Upstream:
         if self.wsdl is None and self.url is None:
             raise wrong("names neither a wsdl nor a url", "add 'url:' for a REST upstream or 'wsdl:' for a SOAP one")
+        if self.security is not None and self.wsdl is None:
+            raise wrong("has WS-Security and is no SOAP upstream", "use 'credentials:', or add 'wsdl:'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_authorization(self) -> Upstream:
+        proofs = self.credentials and (self.credentials.basic or self.credentials.bearer)
+        if proofs and any(name.lower() == "authorization" for name in self.headers):
+            raise wrong("has credentials and an Authorization header", "remove Authorization from 'headers:'")
         return self
 
     @model_validator(mode="after")

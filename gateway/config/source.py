@@ -353,24 +353,25 @@ def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def literal_secrets(source: Source, model: BaseModel) -> Iterator[Finding]:
-    """A warning for each secret that stands in the file itself, be it as the default of a reference."""
-    for place in _secrets(model, ()):
+def literal_secrets(source: Source, model: BaseModel, kind: type[SecretStr] = SecretStr) -> Iterator[Finding]:
+    """A finding for each secret of exactly this kind that stands in the file itself, be it as the default of a reference."""
+    for place in _secrets(model, (), kind):
         reference = source.references.get(place, "")
         if place in source.lines and (not reference or any(match[3] for match in REFERENCE.finditer(reference))):
             what = f"{_subject(place)} is a secret written into the file"
             yield source.finding(place, what, "use ${env:NAME} or ${file:path}")
 
 
-def _secrets(value: object, place: Place) -> Iterator[Place]:
+def _secrets(value: object, place: Place, kind: type[SecretStr]) -> Iterator[Place]:
     if isinstance(value, SecretStr):
-        yield place
+        if type(value) is kind:
+            yield place
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _secrets(getattr(value, name), (*place, name))
+            yield from _secrets(getattr(value, name), (*place, name), kind)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _secrets(inner, (*place, key))
+            yield from _secrets(inner, (*place, key), kind)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from _secrets(inner, (*place, index))
+            yield from _secrets(inner, (*place, index), kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -70,7 +70,7 @@ class PassThrough:
     timeout: float | None = None
     safe: bool = False
     forward: frozenset[bytes] = DEFAULT_FORWARD
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         own = OWN.union(name for name, _ in self.headers)
@@ -122,7 +122,7 @@ class RestOperation:
     status: int = 200
     timeout: float | None = None
     safe: bool = False
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
     def prepare(self, exchange: Exchange) -> Outgoing:
         mapped = self.table.request(exchange.value) if self.table.request else exchange.value

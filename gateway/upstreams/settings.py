@@ -64,17 +64,22 @@ def parse_base_url(url: str) -> BaseUrl:
 
 
 def tls_context(
-    authority: str | Path | None = None, certificate: str | Path | None = None, key: str | Path | None = None
+    authority: str | Path | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    password: str | None = None,
 ) -> ssl.SSLContext:
     """Trust for an ``https`` upstream: certificate and host name are always verified, TLS 1.2 at least, HTTP/1.1 only.
 
     :param authority: PEM file of the certificate authority to trust instead of the system's.
-    :param certificate: PEM file of the client certificate, with its chain. ``key``: its private key, if in a file of its own.
+    :param certificate: PEM file of the client certificate, with its chain. ``key``: its private key, if in a file of its own;
+        ``password``: of the key.
     :raises OSError: a file cannot be read. ``ssl.SSLError`` is one: a file does not hold what it should.
     """
     context = ssl.create_default_context(cafile=authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if certificate is not None:
-        context.load_cert_chain(certificate, key)
+        # Without a password of ours OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(certificate, key, lambda: password or "")
     return context

@@ -1,8 +1,8 @@
 """A SOAP operation as a route ends in it: value → field table → envelope → ERP → envelope → field table → value.
 
 Everything that can be wrong with the input is found while preparing, and told in the satellite's own terms. What an envelope
-gains beyond the value it gains at the moment it is sent, in this order: addressing, packing. An answer loses it in the opposite
-order.
+gains beyond the value it gains at the moment it is sent, in this order: addressing, security, packing. An answer loses packing
+and security first; whose answer it is and what it says is read of what was verified.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gateway.errors import BadAnswer, FaultServer, Refused, Unprocessable, UpstreamProblem
+from gateway.errors import BadAnswer, FaultServer, Refused, Unprocessable, UntrustedAnswer, UpstreamProblem
 from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Reply
 from gateway.ports import Client, Incoming
 from gateway.protocols.soap.addressing import message_id
@@ -75,6 +75,16 @@ class Packing(Protocol):
         ...
 
 
+class Security(Protocol):
+    """Proves to the other side who sent an envelope, and has that proved of answers."""
+
+    def outward(self, envelope: bytes) -> bytes: ...
+
+    def inward(self, envelope: bytes, *, beside: bool) -> bytes:
+        """What of an answer may be believed; ``beside``: there is content outside the envelope. Raises ``UntrustedAnswer``."""
+        ...
+
+
 def _new_id() -> str:
     return uuid.uuid4().hex
 
@@ -89,6 +99,7 @@ class SoapOperation:
     :param one_way: the contract has no answer; some servers send an empty envelope all the same.
     :param addressing: WS-Addressing, where it is spoken. The message's id is the document's, so that a message sent again is
         known as the same one.
+    :param security: WS-Security. What it adds is good for one message and must not be stored.
     :param packing: MTOM and attachments. What it would put on a request is put there only if it ``packs``.
     :param new_id: 32 hexadecimal digits that nothing else has, for a message of no document.
     """
@@ -100,11 +111,12 @@ class SoapOperation:
     status: int = 200
     timeout: float | None = None
     safe: bool = False
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     faults: Mapping[str, int] | None = None
     coerce: Callable[[object], object] | None = None
     one_way: bool = False
     addressing: Addressing | None = None
+    security: Security | None = None
     packing: Packing | None = None
     new_id: Callable[[], str] = _new_id
 
@@ -134,6 +146,8 @@ class SoapOperation:
             value = self.codec.decode(envelope) if ours else ABSENT
         except Refused as fault:
             raise answered(refused(fault, self.faults or {}), incoming) from fault
+        except UntrustedAnswer:
+            raise  # Its status is proved no better than the rest, so that nothing follows from it.
         except UpstreamProblem as problem:
             answered(problem, incoming)
             raise
@@ -159,6 +173,9 @@ class SoapOperation:
         """What was prepared as it goes out; what was prepared stays as it is, to be sent again."""
         if self.addressing is not None and isinstance(outgoing.body, bytes):
             outgoing = replace(outgoing, body=self.addressing.dress(outgoing.body, message))
+        if self.security is not None:
+            assert isinstance(outgoing.body, bytes)
+            outgoing = replace(outgoing, body=self.security.outward(outgoing.body))
         if self.packing is not None and self.packing.packs and isinstance(outgoing.body, bytes):
             packed = self.packing.pack(outgoing.body)
             if packed is not None:
@@ -168,9 +185,12 @@ class SoapOperation:
 
     def _unpacked(self, incoming: Incoming, data: bytes) -> tuple[bytes, list[Attachment]]:
         _require_envelope(incoming, data)
-        if self.packing is None or _media_type(incoming.headers) != MULTIPART:
-            return data, []
-        return self.packing.unpack(_content_type(incoming.headers).decode("latin-1"), data)
+        attachments: list[Attachment] = []
+        if self.packing is not None and _media_type(incoming.headers) == MULTIPART:
+            data, attachments = self.packing.unpack(_content_type(incoming.headers).decode("latin-1"), data)
+        if self.security is not None:
+            data = self.security.inward(data, beside=bool(attachments))
+        return data, attachments
 
     def request_schema(self) -> dict[str, Any] | None:
         return self.table.request_schema()

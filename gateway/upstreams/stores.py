@@ -7,11 +7,14 @@ one of its documents changed, and a start takes it from disk when none has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import hashlib
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from pydantic.main import IncEx
 
 from gateway.config.gateway import Upstream
 from gateway.config.source import Place, Source
@@ -20,6 +23,7 @@ from gateway.ports import Client
 from gateway.protocols.soap.documents import Document, Documents, is_url
 from gateway.protocols.soap.model import Contract
 from gateway.protocols.soap.wsdl import link
+from gateway.upstreams.certificates import key_pair
 from gateway.upstreams.contract_cache import ContractCache, unchanged
 from gateway.upstreams.http1 import Http1Client
 from gateway.upstreams.httpx_client import HttpxClient, fetch_document
@@ -28,6 +32,15 @@ from gateway.upstreams.settings import ClientSettings, parse_base_url, tls_conte
 log = structlog.get_logger()
 
 ADAPTERS: dict[str, Callable[[str, ClientSettings], Client]] = {"http1": Http1Client, "httpx": HttpxClient}
+
+
+# Settings that make no difference to connections.
+_ELSEWHERE: Mapping[str, IncEx | bool] = {
+    "headers": True,
+    "forward": True,
+    "security": True,
+    "credentials": {"basic": True, "bearer": True},
+}
 
 
 class Clients:
@@ -39,7 +52,7 @@ class Clients:
 
     def client(self, name: str, url: str, upstream: Upstream, source: Source, folder: Path) -> Client:
         """The client of an upstream. Raises ``ConfigError`` for an address or certificate that cannot be used."""
-        key = f"{name} {url} {upstream.model_dump_json(exclude={'headers', 'forward'})}"
+        key = f"{name} {url} {upstream.model_dump_json(exclude=_ELSEWHERE)} {_files(upstream, folder)}"
         if key not in self._clients:
             self._clients[key] = ADAPTERS[upstream.adapter](url, _settings(upstream, ("upstreams", name), url, source, folder))
         return self._clients[key]
@@ -60,13 +73,7 @@ def _settings(upstream: Upstream, place: Place, url: str, source: Source, folder
         parse_base_url(url)
     except ValueError as error:
         raise ConfigError([source.finding((*place, "url"), f"'url' is {url!r}", str(error))]) from error
-    try:
-        tls = tls_context(folder / upstream.ca_file) if upstream.ca_file else None
-    except OSError as error:
-        what = f"'ca_file' cannot be used ({error.strerror or 'no certificate in it'})"
-        raise ConfigError(
-            [source.finding((*place, "ca_file"), what, "name a PEM file with the authority's certificate")]
-        ) from error
+    tls = _tls(upstream, place, url, source, folder)
     return ClientSettings(
         connections=upstream.connections,
         timeout=upstream.timeout,
@@ -74,6 +81,41 @@ def _settings(upstream: Upstream, place: Place, url: str, source: Source, folder
         answer_limit=upstream.answer_limit,
         tls=tls,
     )
+
+
+def _tls(upstream: Upstream, place: Place, url: str, source: Source, folder: Path) -> ssl.SSLContext | None:
+    """Trust and client certificate, or ``None`` for the usual."""
+    own = upstream.credentials.client_certificate if upstream.credentials else None
+    shown: Place = (*place, "credentials", "client_certificate")
+    if own is not None and not url.startswith("https:"):
+        raise ConfigError(
+            [source.finding(shown, f"'client_certificate' is for TLS, and 'url' is {url!r}", "use an https:// URL")]
+        )
+    if own is not None:
+        key_pair(own, shown, source, folder)
+    try:
+        authority = folder / upstream.ca_file if upstream.ca_file else None
+        if own is None:
+            return tls_context(authority) if authority else None
+        key = folder / own.key_file if own.key_file else None
+        return tls_context(
+            authority, folder / own.certificate_file, key, own.password.get_secret_value() if own.password else None
+        )
+    except OSError as error:
+        what = f"'ca_file' cannot be used ({error.strerror or 'no certificate in it'})"
+        raise ConfigError(
+            [source.finding((*place, "ca_file"), what, "name a PEM file with the authority's certificate")]
+        ) from error
+
+
+def _files(upstream: Upstream, folder: Path) -> str:
+    """A digest of what the files say, so that a changed certificate makes a new client at the next reload."""
+    own = upstream.credentials.client_certificate if upstream.credentials else None
+    digest = hashlib.sha256()
+    for name in (upstream.ca_file, *((own.certificate_file, own.key_file) if own else ())):
+        if name is not None and (folder / name).is_file():
+            digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

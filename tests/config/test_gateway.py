@@ -50,7 +50,7 @@ def test_a_full_deployment() -> None:
         ("upstreams: {a: {url: 'http://h:99999'}}", "gateway.yaml:1: 'url' is 'http://h:99999'; "
          "write an absolute http:// or https:// URL"),
         ("upstreams: {a: {url: 'https://u:pass@h/x'}}", "gateway.yaml:1: 'url' is 'https://…@h/x', which holds a user name; "
-         "put credentials under 'headers:'"),
+         "put it under 'credentials:'"),
         ("upstreams: {a: {url: http://h, headers: {Host: x}}}", "gateway.yaml:1: the name 'Host' cannot be used; remove it"),
         ("upstreams: {a: {url: http://h, headers: {'a b': x}}}", "gateway.yaml:1: the name 'a b' cannot be used; "
          "write the name of an HTTP header, such as X-Request-Source"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ssl
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from gateway.upstreams.settings import BaseUrl, parse_base_url, tls_context
 
@@ -63,3 +64,15 @@ def test_tls_files_must_be_readable(tmp_path, authority):
         tls_context(authority.file, empty)
     certificate, key = authority.issue("gateway.test")
     assert len(tls_context(authority.file, certificate, key).get_ca_certs()) == 1
+
+
+def test_a_keys_password_is_never_asked_for_at_the_terminal(tmp_path, authority):
+    certificate, plain = authority.issue("gateway.test")
+    key = serialization.load_pem_private_key(plain.read_bytes(), None)
+    sealed = tmp_path / "sealed.key"
+    algorithm = serialization.BestAvailableEncryption(b"right")
+    sealed.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, algorithm))
+    assert tls_context(authority.file, certificate, sealed, "right")
+    for password in (None, "wrong"):
+        with pytest.raises(ssl.SSLError):
+            tls_context(authority.file, certificate, sealed, password)

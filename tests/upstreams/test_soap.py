@@ -16,6 +16,7 @@ from gateway.errors import (
     RefusedConflict,
     RefusedMissing,
     Unprocessable,
+    UntrustedAnswer,
 )
 from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Request
 from gateway.upstreams.soap import SoapOperation, request_headers
@@ -291,3 +292,70 @@ async def test_an_answer_to_another_message_says_nothing_about_this_one(status: 
     with pytest.raises(BadAnswer, match="belongs to another message") as caught:
         await operation(FakeClient(status, data=b"another"), outcome, addressing=FakeAddressing()).send(outgoing())
     assert (caught.value.sent, caught.value.answered) == (True, None)
+
+
+class FakeSecurity:
+    def __init__(self, trusted: bool = True) -> None:
+        self.trusted = trusted
+
+    def outward(self, envelope: bytes) -> bytes:
+        return b"<signed>%b</signed>" % envelope
+
+    def inward(self, envelope: bytes, *, beside: bool) -> bytes:
+        if not self.trusted or beside:
+            raise UntrustedAnswer("No.")
+        return b"<verified/>"
+
+
+class Reading(FakeCodec):
+    """Answers with the envelope it was given."""
+
+    def decode(self, envelope: bytes) -> object:
+        return envelope.decode()
+
+
+async def test_security_is_put_on_while_sending_and_kept_nowhere() -> None:
+    client = FakeClient()
+    call_ = SoapOperation(Reading(), client, "/soap", Table(), security=FakeSecurity())  # type: ignore[arg-type]
+    out = call_.prepare(call({"a": 1}))
+    assert out.body == b"{'a': 1}"
+    assert (await call_.send(out)).value == "<verified/>"
+    assert client.sent.body == b"<signed>{'a': 1}</signed>"
+    assert out.body == b"{'a': 1}"
+
+
+async def test_what_is_signed_is_what_was_addressed_and_what_is_packed_is_what_was_signed() -> None:
+    out = await sent(addressing=FakeAddressing(), security=FakeSecurity(), packing=FakePacking())
+    assert out.body == b"[<signed><e/> as urn:uuid:ffffffff-ffff-ffff-ffff-ffffffffffff</signed>]"
+
+
+async def test_whose_message_an_answer_is_is_read_of_what_was_verified() -> None:
+    client = FakeClient(data=b"another")
+    reply = await SoapOperation(
+        Reading(),
+        client,
+        "/soap",
+        Table(),
+        security=FakeSecurity(),
+        addressing=FakeAddressing(),  # type: ignore[arg-type]
+    ).send(Outgoing("POST", "/", [], b"x"))
+    assert reply.value == "<verified/>"
+
+
+async def test_attachments_are_told_to_who_verifies() -> None:
+    with pytest.raises(UntrustedAnswer):
+        await operation(FakeClient(headers=MANY), {}, security=FakeSecurity(), packing=FakePacking()).send(
+            Outgoing("POST", "/", [], b"x")
+        )
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_nothing_follows_from_the_status_of_an_answer_that_is_not_trusted(status: int) -> None:
+    with pytest.raises(UntrustedAnswer) as caught:
+        await operation(FakeClient(status), {}, security=FakeSecurity(trusted=False)).send(Outgoing("POST", "/", [], b"x"))
+    assert caught.value.answered is None
+    assert caught.value.sent
+
+
+def test_headers_are_not_shown() -> None:
+    assert "c2VjcmV0" not in repr(operation(headers=((b"authorization", b"Basic c2VjcmV0"),)))
