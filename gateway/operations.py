@@ -38,6 +38,7 @@ from gateway.protocols.soap import Operation as SoapEntry
 from gateway.protocols.soap.features import SUBMISSION, WSA
 from gateway.sending import Probe
 from gateway.stages.prepare import Reads
+from gateway.upstreams.asked import unmet
 from gateway.upstreams.certificates import certificates, expiring
 from gateway.upstreams.coerce import coercer
 from gateway.upstreams.credentials import authorization, in_the_clear
@@ -111,10 +112,14 @@ class Operations:
             self._findings.warnings.extend(verify(path.parent, PurePath(wsdl).parent.as_posix()))
         try:
             folder = self._deployment.folder
-            return contracts.contract(wsdl, folder, folder / self._deployment.gateway.cache / "contracts")
+            contract = contracts.contract(wsdl, folder, folder / self._deployment.gateway.cache / "contracts")
         except OSError as error:
             remedy = "check the URL, or save the WSDL to a file and name that"
             raise ConfigError([source.finding(place, f"{wsdl}: {error}", remedy)]) from error
+        if "://" not in wsdl:
+            upstream = self._deployment.gateway.upstreams[name]
+            self._findings.warnings.extend(unmet(path.read_bytes(), upstream, ("upstreams", name), source))
+        return contract
 
     def _check_headers(self, name: str, upstream: Upstream) -> None:
         for index, header in enumerate(upstream.forward):
