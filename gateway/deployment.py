@@ -82,8 +82,9 @@ class Deployment:
         """The folders whose files make up the deployment."""
         gateway = self.gateway
         contracts = [self.folder / u.wsdl for u in gateway.upstreams.values() if u.wsdl and "://" not in u.wsdl]
+        keys = [self.folder / name for upstream in gateway.upstreams.values() for name in upstream.key_files()]
         folders = [self.folder, *(self.folder / name for name in (gateway.routes, gateway.policies, gateway.transformers))]
-        return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(wsdl.parent for wsdl in contracts))))
+        return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(file.parent for file in (*contracts, *keys)))))
 
 
 def read_deployment(path: Path) -> Deployment:

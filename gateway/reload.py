@@ -11,7 +11,7 @@ from gateway.live import Live
 
 log = structlog.get_logger()
 
-KINDS = (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd")
+KINDS = (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd", ".pem", ".crt", ".cer", ".key")
 
 
 def _relevant(_: Change, path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -183,6 +184,15 @@ class Upstream(Section):
             if self.wsdl is None and key in self.model_fields_set:
                 raise wrong(f"has '{key}', which only a SOAP upstream can have", f"remove '{key}', or add 'wsdl:'")
         return self
+
+    def key_files(self) -> Iterator[str]:
+        """The files with certificates and keys, as they are named."""
+        client = self.credentials.client_certificate if self.credentials else None
+        security = self.security
+        sign, verify = (security.sign, security.verify) if security else (None, None)
+        own = [name for section in (client, sign) if section for name in (section.certificate_file, section.key_file)]
+        others = [verify.certificate_file, verify.ca_file] if verify else []
+        yield from (name for name in (self.ca_file, *own, *others) if name is not None)
 
 
 class Gateway(Section):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.deployment import read_deployment
 from gateway.errors import ConfigError
 from gateway.exchange import Principal
 from gateway.live import Live
 from gateway.policy.file import read_policy
 from gateway.runtime import check_stores
+from tests.protocols.soap.wsse.keys import certificate, ec_key, pem
 from tests.support import GatewayProcess, copy_deployment, edit
 
 
@@ -104,6 +107,39 @@ def test_a_satellite_taken_out_is_out_at_once(own_gateway: GatewayProcess) -> No
     satellites.write_text(satellites.read_text().replace("  wms:\n", "  wms-old:\n"))
     own_gateway.wait_for("snapshot.swapped", after=after)
     assert own_gateway.call("wms", "GET", "/api/v1/stock/000123").status_code == 401
+
+
+def test_a_changed_certificate_reloads_and_one_that_cannot_be_used_changes_nothing(own_gateway: GatewayProcess) -> None:
+    path = own_gateway.path
+    good = pem(certificate(ec_key(), now=time.time()))
+    (path.parent / "erp.pem").write_bytes(good)
+    edit(
+        path,
+        "    timeout: 10s\n  procurement:",
+        "    timeout: 10s\n    security: {verify: {certificate_file: erp.pem}}\n  procurement:",
+    )
+    own_gateway.wait_for("snapshot.swapped")
+    after = len(own_gateway.events)
+    (path.parent / "erp.pem").write_bytes(b"half of it")
+    refused = own_gateway.wait_for("snapshot.refused", after=after)
+    assert "'certificate_file' names erp.pem, which holds no certificate" in refused["findings"][0]
+    (path.parent / "erp.pem").write_bytes(good)
+    own_gateway.wait_for("snapshot.swapped", after=after)
+
+
+def test_the_folders_of_certificates_and_keys_are_watched(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    for folder, names in {"a": ("own.pem", "own.key"), "b": ("erp.pem",), "c": ("ca.pem",)}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_bytes(b"")
+    added = (
+        "    timeout: 10s\n    ca_file: c/ca.pem\n    security: {verify: {certificate_file: b/erp.pem},"
+        " sign: {certificate_file: a/own.pem, key_file: a/own.key}}\n  procurement:"
+    )
+    edit(path, "    timeout: 10s\n  procurement:", added)
+    watched = read_deployment(path).watched()
+    assert {tmp_path / "a", tmp_path / "b", tmp_path / "c"} <= set(watched)
 
 
 async def test_a_policy_cut_off_at_any_byte_is_refused_and_decides_nothing(tmp_path: Path) -> None:
