@@ -1,7 +1,8 @@
 """SOAP faults into problems (SOAP 1.1 section 4.4, SOAP 1.2 part 1 section 5.4).
 
 A fault whose detail is an element the operation declares is the ERP saying no: ``Refused``, with that detail typed. Any other
-blames the request (``Client``, ``Sender``) or the ERP. Undeclared detail and texts that look like internals never reach a caller.
+blames the request (``Client``, ``Sender``, its addressing) or the ERP. Undeclared detail and texts that look like internals never
+reach a caller.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
 from gateway.protocols.soap.model import XML, local, namespace
 from gateway.protocols.soap.reader import NamespacesNeeded
 
-_CLIENT: Final = frozenset({"Client", "Sender"})
+_ADDRESSING: Final = frozenset(
+    {
+        "InvalidAddressingHeader",
+        "MessageAddressingHeaderRequired",
+        "ActionNotSupported",
+        "InvalidMessageInformationHeader",
+        "MessageInformationHeaderRequired",
+    }
+)
+"""Codes by which SOAP 1.1 says that a message's addressing is refused; SOAP 1.2 has them below Sender (WS-Addressing 1.0 SOAP
+Binding section 6.4; the last two are those of 2004/08)."""
+_CLIENT: Final = frozenset({"Client", "Sender"}) | _ADDRESSING
 _MAX_TEXT = 200
 _INTERNAL = re.compile(
     r"[\n\r\t\\<>{}]|://|/\w+/|\bat \w+\.|\w\.\w+\(|\b([a-z_]\w*\.){2}[a-z_]|Exception|Traceback|Error:|SQL|ORA-\d"

@@ -2,7 +2,7 @@
 
 Said by an element of the binding or port (``wsaw:UsingAddressing``, WS-Addressing 1.0 WSDL Binding), or by an assertion of a
 policy attached there (WS-Addressing 1.0 Metadata section 3.1, MTOM Serialization Policy Assertion 1.1, WS-MTOMPolicy). An
-assertion in any alternative counts. Other assertions are not looked at.
+assertion in any alternative counts, so one that is optional does. Other assertions are not looked at.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _ACTIONS: Final = tuple(f"{{{space}}}Action" for space in (_WSAM, _WSAW, WSA, SU
 class Features:
     """:param addressing: the namespace of WS-Addressing, "" when it is not asked for.
     :param elsewhere: answers go to another address than back, over a connection of the server's own.
-    :param mtom: requests have to be MTOM."""
+    :param mtom: requests may be, or have to be, MTOM."""
 
     addressing: str = ""
     elsewhere: bool = False
@@ -70,7 +70,7 @@ class Policies:
         return Features(
             WSA if WSA in spaces else "".join(spaces[:1]),
             any(node.tag == _ELSEWHERE for node in asked),
-            any(node.tag in _MTOM and not _optional(node) for node in asked),
+            any(node.tag in _MTOM for node in asked),
         )
 
     def _said(self, subject: Node) -> Iterator[Node]:
@@ -97,10 +97,6 @@ class Policies:
                 for id in filter(None, map(policy.get, _IDS)):
                     found.setdefault(id, []).append(policy)
         return found
-
-
-def _optional(assertion: Node) -> bool:
-    return any(assertion.get(f"{{{space}}}Optional") in ("true", "1") for space in _POLICIES)
 
 
 def answers_elsewhere(operation: Node) -> bool:

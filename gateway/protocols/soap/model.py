@@ -193,7 +193,7 @@ class Operation:
     :param faults: declared faults by the Clark name of their detail element.
     :param addressing: the WS-Addressing namespace the contract asks for, "" when it does not ask.
     :param request_action: the [action] property of the request, should it be addressed (WS-Addressing 1.0 Metadata section 4.4).
-    :param mtom: the contract asks for requests to be sent as MTOM.
+    :param mtom: the contract says that requests are, or may be, sent as MTOM.
     """
 
     name: str

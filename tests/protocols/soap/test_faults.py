@@ -72,6 +72,9 @@ def test_a_soap_12_fault_keeps_subcodes_and_languages() -> None:
     [
         ("e:Client", FaultClient),
         ("e:Client.Auth", FaultClient),
+        ("a:MessageAddressingHeaderRequired", FaultClient),
+        ("a:ActionNotSupported", FaultClient),
+        ("a:DestinationUnreachable", FaultServer),
         ("e:Server", FaultServer),
         ("x:Own", FaultServer),
         ("", FaultServer),
