@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import NoReturn
 
 from gateway.approvals.check import check_eligible, check_operations
@@ -444,7 +445,7 @@ def _router(routes: Sequence[Route], entries: Sequence[Entry]) -> Router:
 def _digest(deployment: Deployment) -> str:
     """A short name of what the files say, to tell snapshots apart in logs."""
     digest = hashlib.sha256()
-    for folder in deployment.watched():
+    for folder in filter(Path.is_dir, deployment.watched()):
         for path in sorted(folder.iterdir()):
             if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd"):
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())

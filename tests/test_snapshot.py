@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_the_digest_follows_the_files(tmp_path: Path) -> None:
     route = tmp_path / "routes/stock.yaml"
     route.write_text(route.read_text() + "# a comment\n")
     assert build(read_deployment(path), check_stores(path)).digest != first
+
+
+def test_a_folder_that_is_not_there_has_no_files_to_tell_apart(tmp_path: Path) -> None:
+    """A deployment whose routes need no field tables has no folder for them."""
+    path = copy_deployment(tmp_path)
+    deployment = read_deployment(path)
+    with_tables = build(deployment, check_stores(path)).digest
+    shutil.rmtree(tmp_path / "transformers")
+    assert build(deployment, check_stores(path)).digest not in ("", with_tables)
 
 
 def test_versions_are_in_their_natural_order(tmp_path: Path) -> None:
