@@ -64,6 +64,7 @@ Ready = Callable[[dict[str, str]], None]
 
 def serve(path: Path, *, only: Part | None = None, ready: Ready | None = None, access_log: bool = True) -> None:
     """Run until SIGTERM or SIGINT. ``ready`` is told the addresses once all ports accept. Raises ``ConfigError``."""
+    gc.freeze()  # What is imported by now stays, and the deployment is yet to be read: see ``settle_memory``.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(path, only=only, ready=ready, access_log=access_log))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """Run a command. A deployment that is wrong is told finding by finding, exit 1."""
+    # What is imported stays for good: going through it again was half the time of reading a large deployment.
+    gc.freeze()
     try:
         app()
     except ConfigError as error:
