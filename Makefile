@@ -39,6 +39,7 @@ setup: $(RUNTIME)
 
 bench: $(DEV)
 	$(BIN)/python -m bench.soap_codec
+	$(BIN)/python -m bench.soap_contract
 	$(BIN)/python -m bench.edge
 	$(BIN)/python -m bench.documents
 
