@@ -101,9 +101,9 @@ class Form:
 
 def form_of(type: ComplexType) -> Form:
     """The JSON form of a complex type, worked out once."""
-    if not type.form:
-        type.form.append(_form(type))
-    form: Form = type.form[0]
+    if "form" not in type.derivations:
+        type.derivations["form"] = _form(type)
+    form: Form = type.derivations["form"]
     return form
 
 
@@ -302,10 +302,18 @@ def reachable(keys: Iterable[str], types: Mapping[str, Type], derived: Mapping[s
         type = types.get(key)
         if isinstance(type, ComplexType):
             pending += derived.get(key, ())
-            pending += [use.element.type for use in _uses(type.content)]
+            pending += [inner for inner in _leads(type) if inner not in found]
         elif isinstance(type, ArrayType):
             pending.append(type.item)
     return list(found)
+
+
+def _leads(type: ComplexType) -> tuple[str, ...]:
+    """The types of the elements a type itself declares."""
+    if "leads" not in type.derivations:
+        type.derivations["leads"] = tuple(dict.fromkeys(use.element.type for use in _uses(type.content)))
+    leads: tuple[str, ...] = type.derivations["leads"]
+    return leads
 
 
 def message_types(message: Message | None) -> list[str]:
@@ -320,7 +328,8 @@ def obstacle(
     operation: Operation, types: Mapping[str, Type], derived: Mapping[str, tuple[str, ...]], broken: Mapping[str, str]
 ) -> str:
     """Why an operation cannot be offered, or "" when it can."""
-    for key in reachable(operation_types(operation), types, derived):
+    reached = reachable(operation_types(operation), types, derived)
+    for key in reached:
         type = types.get(key)
         if type is None:
             return broken.get(key, f"type {key} cannot be built")
@@ -328,8 +337,9 @@ def obstacle(
             return f"a QName stands in a list, a union or simple content of {key}"
         if isinstance(type, ComplexType) and type.abstract and not derived.get(key):
             return f"type {key} is abstract and nothing is derived from it"
+    arrays = any(isinstance(types[key], ArrayType) for key in reached)
     for message in (operation.input, operation.output or Message()):
-        for key in reachable(message_types(message), types, derived):
+        for key in reachable(message_types(message), types, derived) if arrays or message.encoded else ():
             reason = _misplaced(types[key], message.encoded)
             if reason:
                 return reason

@@ -143,8 +143,8 @@ class ComplexType:
     simple: SimpleType | None = None
     content: Particle | None = None
     documentation: str = ""
-    form: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What ``form_of`` has made of the type, once it was asked: it follows from the rest, and is asked for often."""
+    derivations: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What ``form.py`` has worked out about the type: it follows from the rest, and is asked for often."""
 
 
 @dataclass(frozen=True, slots=True)
