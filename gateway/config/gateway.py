@@ -78,7 +78,11 @@ class Edge(Section):
     listen: Listen = Field(written("127.0.0.1:8080"), description="Address and port.")
     processes: int = Field(1, ge=1, le=64, description="Edge processes sharing the port. More than one needs counters in Redis.")
     public_url: PublicUrl | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
-    docs: Literal["public", "token"] = Field("token", description="Whether /docs and /openapi need a credential.")
+    docs: Literal["public", "token"] = Field(
+        "token",
+        description="Whether /docs and /openapi need a credential. public shows everything to everybody; a credential always "
+        "narrows it to what its owner may call.",
+    )
     drain: Seconds = Field(written("30s"), description="Calls in flight may end within this time when the gateway stops.")
     limits: EdgeLimits = EdgeLimits()
 

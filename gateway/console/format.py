@@ -16,10 +16,10 @@ from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_currency
 
 from gateway.approvals.messages import msgid
-from gateway.console.languages import Language
 from gateway.desk import MESSAGES, Refusal
 from gateway.errors import Problem
 from gateway.holding import OBJECTIONS, REASONS
+from gateway.languages import Language
 
 STATES: Mapping[str, str] = {
     "received": msgid("Received"),

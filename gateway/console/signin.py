@@ -18,13 +18,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.approvals.messages import msgid
-from gateway.console.languages import languages
 from gateway.console.oidc import Flow, Provider
 from gateway.console.sessions import Session
-from gateway.console.web import COOKIE, LANGUAGE, YEAR, Web, field, safe_next
+from gateway.console.web import COOKIE, LANGUAGE, LOCALE, YEAR, Web, field, safe_next
 from gateway.errors import Forbidden, NotFound, Overloaded
 from gateway.identity.jwks import FetchError
 from gateway.identity.jws import Rejected
+from gateway.languages import languages
 from gateway.people import Person
 
 log = structlog.get_logger()
@@ -195,7 +195,7 @@ class SignIn:
         form = await self._web.form(request, None)
         tag = field(form, "language", 20)
         response = RedirectResponse(_page_to_return_to(field(form, "next")), 303)
-        if tag in languages():
+        if tag in languages(LOCALE):
             self._web.set_cookie(response, LANGUAGE, tag, YEAR)
         return response
 

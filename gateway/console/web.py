@@ -22,13 +22,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gateway.approvals.messages import msgid
 from gateway.config.console import Console
 from gateway.console.format import Format
-from gateway.console.languages import Language, choose, languages
 from gateway.console.sessions import Session, Sessions
 from gateway.errors import BadRequest, Forbidden, Unauthenticated
+from gateway.languages import Language, choose, languages
 from gateway.people import Person
 from gateway.ports import Clock
 
 FOLDER = Path(__file__).parent
+LOCALE = FOLDER / "locale"
 COOKIE = "erp_gateway_session"
 LANGUAGE = "erp_gateway_language"
 YEAR = 366 * 86400
@@ -100,7 +101,7 @@ class Web:
         return form
 
     def language(self, request: Request) -> Language:
-        return choose(self.cookie(request, LANGUAGE), request.headers.get("accept-language"))
+        return choose(languages(LOCALE), self.cookie(request, LANGUAGE), request.headers.get("accept-language"))
 
     # --- answers -------------------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Web:
         query = f"?{request.url.query}" if request.url.query else ""
         shared = {
             "language": language,
-            "languages": list(languages().values()),
+            "languages": list(languages(LOCALE).values()),
             "here": request.url.path + query if request.method == "GET" else "/inbox",
             "path": request.url.path,
             "session": session,
@@ -189,7 +190,7 @@ def safe_next(target: str | None) -> str:
 def environments() -> dict[str, Environment]:
     """The templates in each language. What a template does not define is an error, and everything shown is escaped."""
     made = {}
-    for language in languages().values():
+    for language in languages(LOCALE).values():
         environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+from gateway.approvals.messages import msgid
 from gateway.documents.states import ISO_20022, State
 from gateway.documents.view import Execution
 from gateway.stages.record import Record
 
 Json = dict[str, Any]
 
-DOCUMENT_PROBLEMS: Final = {"412": "The document has changed since it was read."}
+DOCUMENT_PROBLEMS: Final = {"412": msgid("The document has changed since it was read.")}
 
 _TIME: Final = {"type": "string", "format": "date-time"}
 _TEXT: Final = {"type": "string"}
@@ -104,22 +105,23 @@ def _parameter(name: str, description: str, *, required: bool = False, schema: J
 
 
 _KEY: Final = {"type": "string", "minLength": 1, "maxLength": 255}
-_WHICH: Final = _parameter("id", "The document's id.", required=True, schema=_ID, place="path")
-_IF_MATCH: Final = _parameter("If-Match", "The ETag that was read; another state of the document is then 412.")
+_WHICH: Final = _parameter("id", msgid("The document's id."), required=True, schema=_ID, place="path")
+_IF_MATCH: Final = _parameter("If-Match", msgid("The ETag that was read; another state of the document is then 412."))
 _PREFER: Final = _parameter(
-    "Prefer", "`wait=30`: answer when the document changes, at the latest after so many seconds, 60 at most."
+    "Prefer", msgid("`wait=30`: answer when the document changes, at the latest after so many seconds, 60 at most.")
 )
-_KNOWN: Final = _parameter("If-None-Match", "The ETag that is known: 304 while nothing changed.")
+_KNOWN: Final = _parameter("If-None-Match", msgid("The ETag that is known: 304 while nothing changed."))
 
 
 def key_parameters(record: Record) -> list[Json]:
     """The headers by which a call says which earlier one it repeats, or which document it takes the place of."""
     found = []
     if record.writing.key is None:
-        what = "A new value for each new request, the same one for a retry."
+        what = msgid("A new value for each new request, the same one for a retry.")
         found.append(_parameter("Idempotency-Key", what, required=record.idempotency == "required", schema=_KEY))
     if record.writing.rule is not None:
-        found.append(_parameter("Supersedes", "The id of a held document that this one takes the place of.", schema=_ID))
+        what = msgid("The id of a held document that this one takes the place of.")
+        found.append(_parameter("Supersedes", what, schema=_ID))
     return found
 
 
@@ -127,17 +129,17 @@ def following() -> Json:
     """The path item of a document: look, revise, recall."""
     body = {"required": True, "content": {"application/json": {"schema": {}}}}
     return {
-        "get": _operation("get", "A document, where it stands", [_WHICH, _PREFER, _KNOWN])
+        "get": _operation("get", msgid("A document, where it stands"), [_WHICH, _PREFER, _KNOWN])
         | {
             "responses": {
                 "200": _seen("Retry-After", "Preference-Applied"),
-                "304": {"description": "Nothing changed."},
+                "304": {"description": msgid("Nothing changed.")},
                 **_problems(),
             }
         },
-        "put": _operation("revise", "Another revision of a held document", [_WHICH, _IF_MATCH])
+        "put": _operation("revise", msgid("Another revision of a held document"), [_WHICH, _IF_MATCH])
         | {"requestBody": body, "responses": {"200": _seen(), **_problems("409", "412", "413", "415", "422")}},
-        "delete": _operation("recall", "Take a document back before it is sent", [_WHICH, _IF_MATCH])
+        "delete": _operation("recall", msgid("Take a document back before it is sent"), [_WHICH, _IF_MATCH])
         | {"responses": {"200": _seen(), **_problems("409", "412")}},
     }
 
@@ -150,7 +152,7 @@ def _seen(*headers: str) -> Json:
     schema = {"$ref": "#/components/schemas/Document"}
     shown = {name: HEADERS[name] for name in ("ETag", *headers)}
     return {
-        "description": "The document.",
+        "description": msgid("The document."),
         "headers": shown,
         "content": {"application/json": {"schema": schema, "example": DOCUMENT_EXAMPLE}},
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.approvals.messages import msgid
 from gateway.edge.examples import NoExample, example
 from gateway.edge.following import DOCUMENT_EXAMPLE, DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
 from gateway.edge.problems import PROBLEM_SCHEMA, PROBLEMS, response
@@ -18,6 +19,10 @@ from gateway.snapshot import Snapshot
 from gateway.stages.record import Record
 
 Json = dict[str, Any]
+
+DONE = msgid("Done.")
+QUEUED = msgid("Kept as a document. It is sent later.")
+WAITS = msgid("Kept as a document. It waits for people, or nobody knows yet whether it was booked.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +158,8 @@ def _describe_recorded(operation: Json, record: Record) -> None:
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
             answer["headers"] |= {name: HEADERS[name] for name in ("Document-Id", "Idempotent-Replayed")}
-    waits = "It waits for people, or nobody knows yet whether it was booked."
-    then = "It is sent later." if record.writing.delivery == "queued" else waits
     operation["responses"]["202"] = {
-        "description": f"Kept as a document. {then}",
+        "description": QUEUED if record.writing.delivery == "queued" else WAITS,
         "headers": {name: HEADERS[name] for name in ("Location", "Retry-After", "Document-Id", "Idempotent-Replayed")},
         "content": {"application/json": {"schema": _ref("Document"), "example": DOCUMENT_EXAMPLE}},
     }
@@ -185,7 +188,7 @@ def _success(route: Route, answer: Json | None, schemas: Json, name: str) -> Jso
     schema = _hoist(answer, name, schemas) if answer else {}
     header = {"schema": {"type": "string"}}
     return {
-        "description": "Done.",
+        "description": DONE,
         "headers": {"X-Request-Id": header, "RateLimit": header, "RateLimit-Policy": header},
         "content": {"application/json": _content(schema, schemas)},
     }

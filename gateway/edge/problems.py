@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.approvals.messages import msgid
 from gateway.errors import (
     BadAnswer,
     BadRequest,
@@ -26,18 +27,18 @@ from gateway.errors import (
 Json = dict[str, Any]
 
 PROBLEMS = {
-    "400": "The request cannot be read.",
-    "401": "A valid credential is needed.",
-    "403": "The policy does not allow this call.",
-    "404": "There is nothing at this path, or the ERP has no such record.",
-    "409": "The ERP holds something that stands against the request, or a call with the same key is still on its way.",
-    "413": "The request body is too large.",
-    "415": "This media type is not accepted here.",
-    "422": "The request does not fit the contract, the ERP refused it, or its key was used for another request.",
-    "429": "A rate limit or quota is used up; see Retry-After.",
-    "502": "The ERP failed, or its answer cannot be used.",
-    "503": "The ERP cannot be reached, or the gateway is at its limit.",
-    "504": "The ERP did not answer in time.",
+    "400": msgid("The request cannot be read."),
+    "401": msgid("A valid credential is needed."),
+    "403": msgid("The policy does not allow this call."),
+    "404": msgid("There is nothing at this path, or the ERP has no such record."),
+    "409": msgid("The ERP holds something that stands against the request, or a call with the same key is still on its way."),
+    "413": msgid("The request body is too large."),
+    "415": msgid("This media type is not accepted here."),
+    "422": msgid("The request does not fit the contract, the ERP refused it, or its key was used for another request."),
+    "429": msgid("A rate limit or quota is used up; see Retry-After."),
+    "502": msgid("The ERP failed, or its answer cannot be used."),
+    "503": msgid("The ERP cannot be reached, or the gateway is at its limit."),
+    "504": msgid("The ERP did not answer in time."),
 }
 
 PROBLEM_EXAMPLES: Mapping[str, Problem] = {

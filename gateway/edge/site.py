@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from importlib.util import find_spec
-from pathlib import Path
 
 import orjson
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.body import AsgiBody
-from gateway.edge.openapi import document
+from gateway.edge.descriptions import Descriptions
+from gateway.edge.docs import asset, call, calls, curl, page, reader
+from gateway.edge.openapi import Json
+from gateway.edge.postman import collection
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import Exchange, Principal, Reply
 from gateway.exchange import Request as Call
 from gateway.live import Live
 from gateway.ports import Telemetry
@@ -28,16 +29,7 @@ from gateway.stages.observe import access_entry, identify_call
 
 log = structlog.get_logger()
 
-ASSETS = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-}
-MAX_DOCUMENTS = 8
-
-CSP = (
-    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'"
-)
+PRIVATE = {"cache-control": "no-store"}
 
 
 class Site:
@@ -45,15 +37,16 @@ class Site:
 
     def __init__(self, live: Live, extra: Iterable[BaseRoute] = ()) -> None:
         self._live = live
-        self._documents: dict[tuple[str, str, str], bytes] = {}
+        self._descriptions = Descriptions()
         self.app = Starlette(
             routes=[
                 Route("/health/live", self.alive),
                 Route("/health/ready", self.ready),
                 Route("/openapi/{version}.json", self.openapi),
                 Route("/docs", self.docs),
-                Route("/docs/init.js", self.docs_script),
-                Route("/docs/{asset}", self.asset),
+                Route("/docs/static/{asset}", self.asset),
+                Route("/docs/{version}", self.docs),
+                Route("/docs/{version}/{operation}", self.operation),
                 *extra,
             ],
             exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _broken},
@@ -68,44 +61,59 @@ class Site:
         return JSONResponse(self._live.status(places_only=True))
 
     async def openapi(self, request: Request) -> Response:
-        await self._admit(request)
         snapshot = self._live.snapshot
-        version = request.path_params["version"]
+        viewer = await _viewer(request, snapshot)
+        api = await self._api(request, snapshot, viewer)
+        made = collection(api) if "postman" in request.query_params else api
+        return Response(orjson.dumps(made), media_type="application/json", headers=PRIVATE)
+
+    async def docs(self, request: Request) -> Response:
+        """The list of calls; for whoever has no credential and needs one, the form to give it."""
+        snapshot = self._live.snapshot
+        if not (snapshot.docs_public or _has_credential(request)):
+            return page(request, "docs-closed.html", tokens=snapshot.issuer is not None, reader="")
+        viewer = await _viewer(request, snapshot)
+        api = await self._api(request, snapshot, viewer)
+        return page(request, "docs-list.html", **_shared(snapshot, api, viewer), calls=calls(api))
+
+    async def operation(self, request: Request) -> Response:
+        snapshot = self._live.snapshot
+        if not (snapshot.docs_public or _has_credential(request)):
+            return page(request, "docs-closed.html", tokens=snapshot.issuer is not None, reader="")
+        viewer = await _viewer(request, snapshot)
+        api = await self._api(request, snapshot, viewer)
+        shown = call(api, request.path_params["operation"])
+        return page(request, "docs-call.html", **_shared(snapshot, api, viewer), call=shown, curl=curl(api, shown))
+
+    async def asset(self, request: Request) -> Response:
+        return asset(request.path_params["asset"])
+
+    async def _api(self, request: Request, snapshot: Snapshot, viewer: Principal | None) -> Json:
+        version = request.path_params.get("version", snapshot.versions[-1])
         if version not in snapshot.versions:
             raise NotFound(f"The versions are {', '.join(snapshot.versions)}.")
         base = snapshot.public_url or f"{request.url.scheme}://{request.url.netloc}"
-        return Response(self._document(snapshot, version, base), media_type="application/json")
+        return await self._descriptions.document(snapshot, version, base, viewer)
 
-    def _document(self, snapshot: Snapshot, version: str, base: str) -> bytes:
-        """Made once per snapshot and address: large contracts take a while to describe."""
-        key = (snapshot.digest, version, base)
-        if key not in self._documents:
-            if len(self._documents) >= MAX_DOCUMENTS:
-                self._documents.clear()
-            self._documents[key] = orjson.dumps(document(snapshot, version, base))
-        return self._documents[key]
 
-    async def docs(self, request: Request) -> Response:
-        await self._admit(request)
-        return HTMLResponse(_PAGE, headers={"content-security-policy": CSP})
+def _has_credential(request: Request) -> bool:
+    return "authorization" in request.headers or "x-api-key" in request.headers
 
-    async def docs_script(self, request: Request) -> Response:
-        newest = f"/openapi/{self._live.snapshot.versions[-1]}.json"
-        settings = {"url": newest, "dom_id": "#docs", "deepLinking": True, "validatorUrl": None}
-        script = f"SwaggerUIBundle({orjson.dumps(settings).decode()});\n"
-        return Response(script, media_type="text/javascript")
 
-    async def asset(self, request: Request) -> Response:
-        name = request.path_params["asset"]
-        if name not in ASSETS:
-            raise NotFound
-        return FileResponse(_viewer() / name, media_type=ASSETS[name], headers={"cache-control": "public, max-age=86400"})
+async def _viewer(request: Request, snapshot: Snapshot) -> Principal | None:
+    """Whoever reads. A credential is needed unless the deployment says the documentation is public; one that is given counts."""
+    if snapshot.docs_public and not _has_credential(request):
+        return None
+    return await snapshot.authenticator.principal(request.scope["headers"])
 
-    async def _admit(self, request: Request) -> None:
-        """Documentation needs a credential unless the deployment says it is public."""
-        snapshot = self._live.snapshot
-        if not snapshot.docs_public:
-            await snapshot.authenticator.principal(request.scope["headers"])
+
+def _shared(snapshot: Snapshot, api: Json, viewer: Principal | None) -> Json:
+    return {
+        "version": api["info"]["version"],
+        "versions": snapshot.versions,
+        "tokens": snapshot.issuer is not None,
+        "reader": reader(viewer),
+    }
 
 
 class Observed:
@@ -140,14 +148,6 @@ class Observed:
         self._telemetry.access(access_entry(exchange, reply, None, seconds))
 
 
-def _viewer() -> Path:
-    """Swagger UI's files, as packaged by swagger-ui-py; found without importing it."""
-    spec = find_spec("swagger_ui")
-    if spec is None or spec.origin is None:
-        raise Internal
-    return Path(spec.origin).parent / "static"
-
-
 async def _problem(request: Request, error: Exception) -> Response:
     problem = error if isinstance(error, Problem) else Internal()
     return JSONResponse(problem.document(), problem.status, headers=problem.headers, media_type="application/problem+json")
@@ -163,20 +163,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     return await _problem(request, error)
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ERP gateway: API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="docs"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/init.js"></script>
-</body>
-</html>
-"""

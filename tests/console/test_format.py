@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from gateway.console import format as shown
 from gateway.console.format import Format
-from gateway.console.languages import ENGLISH, languages
+from gateway.console.web import LOCALE
 from gateway.desk import Refusal
 from gateway.documents.states import Event, State
 from gateway.errors import NotFound, Problem, Unprocessable
+from gateway.languages import ENGLISH, languages
 from tests.documents.support import NOON
 
-CHINESE = languages()["zh-CN"]
+CHINESE = languages(LOCALE)["zh-CN"]
 IN_ENGLISH = Format(ENGLISH, UTC, NOON)
 IN_CHINESE = Format(CHINESE, ZoneInfo("Asia/Shanghai"), NOON)
 

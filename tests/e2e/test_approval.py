@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from gateway.demo.erp.process import ErpProcess
 from gateway.demo.people import Browser
@@ -26,8 +23,6 @@ from gateway.snapshot import build
 from tests.support import ROOT, GatewayProcess, copy_deployment, edit
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
 def held(gateway: GatewayProcess, amount: str = "500000.01") -> dict[str, str]:
@@ -158,19 +153,6 @@ async def test_fifty_approvals_at_once_from_ten_people_book_once(tmp_path: Path)
 
 
 # --- in a browser ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    program = shutil.which("chromium")
-    if program is None:
-        assert "CI" not in os.environ, "Chromium is not installed"
-        pytest.skip("Chromium is not installed")
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def signed_in(chromium: Chromium, gateway: GatewayProcess, person: str, width: int, locale: str) -> Page:

@@ -1,7 +1,8 @@
 """Which language a person reads, and the sentences in it.
 
-English is the source; every other language is a gettext catalogue, ``locale/*/LC_MESSAGES/messages.po``, read as text at start
-so that no compiled file can lag behind. A sentence without translation is shown in English, never as a key.
+English is the source; every other language is a gettext catalogue, ``*/LC_MESSAGES/messages.po`` in the folder of the part that
+speaks, read as text at start so that no compiled file can lag behind. A sentence without translation is shown in English, never
+as a key.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from typing import Any
 from babel import Locale, negotiate_locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
-
-FOLDER = Path(__file__).parent / "locale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,14 @@ class Language:
             return sentence
 
 
-def load(locale: str) -> Catalog:
-    """A catalogue of this package. Raises ``OSError`` when there is none."""
-    with (FOLDER / locale / "LC_MESSAGES" / "messages.po").open("rb") as file:
+def load(folder: Path, locale: str) -> Catalog:
+    """A catalogue below a folder. Raises ``OSError`` when there is none."""
+    with (folder / locale / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return read_po(file, locale=locale, abort_invalid=True)
 
 
-def _language(tag: str, name: str, locale: str) -> Language:
-    catalog = load(locale)
+def _language(folder: Path, tag: str, name: str, locale: str) -> Language:
+    catalog = load(folder, locale)
     sentences: dict[str, str | tuple[str, ...]] = {}
     for message in catalog:
         if not message.id or message.fuzzy:
@@ -81,9 +80,9 @@ ENGLISH = Language("en", "English", Locale("en"), {}, lambda count: int(count !=
 
 
 @cache
-def languages() -> Mapping[str, Language]:
-    """All languages by tag, English first."""
-    chinese = _language("zh-CN", "简体中文", "zh_CN")
+def languages(folder: Path) -> Mapping[str, Language]:
+    """All languages by tag, English first, with the catalogues below a folder."""
+    chinese = _language(folder, "zh-CN", "简体中文", "zh_CN")
     return {language.tag: language for language in (ENGLISH, chinese)}
 
 
@@ -91,9 +90,8 @@ _SIMPLIFIED = re.compile(r"zh(?!-(?:Hant|TW|HK|MO)\b)", re.IGNORECASE)
 """Chinese, unless it asks for the traditional script."""
 
 
-def choose(cookie: str | None, accept: str | None) -> Language:
+def choose(known: Mapping[str, Language], cookie: str | None, accept: str | None) -> Language:
     """What the person chose before, else what the browser asks for (RFC 9110 section 12.5.4), else English."""
-    known = languages()
     if cookie is not None and cookie in known:
         return known[cookie]
     tag = negotiate_locale(_preferred(accept or ""), list(known), sep="-")
