@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, check, demo, init, look, openapi, schema, serve, soap, token, wsdl
+from gateway.cli import audit, check, demo, init, look, openapi, schema, serve, soap, table, token, wsdl
 from gateway.cli.output import errors
 from gateway.errors import ConfigError
 
@@ -32,6 +32,7 @@ app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(soap.app, name="soap")
+app.add_typer(table.app, name="table")
 
 
 @app.callback(invoke_without_command=True)

@@ -57,11 +57,14 @@ def import_(
     port: Annotated[str | None, typer.Option(help="Port; default: the one that offers most operations.")] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The deployment.")] = Path(),
     allow_host: Hosts = [],  # noqa: B006 - Typer's way to say it
+    xlsx: Annotated[
+        bool, typer.Option("--xlsx", help="Write the field tables as a workbook too; 'table read' reads it.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what an earlier import wrote.")] = False,
 ) -> None:
     """Write a contract into a deployment: pinned files, routes, field tables, the upstream, policy rows that deny."""
     bundle, contract = _read(source, allow_host)
-    written = import_contract(into, bundle, contract, service=service, port=port, force=force)
+    written = import_contract(into, bundle, contract, service=service, port=port, force=force, xlsx=xlsx)
     _tell(written, bundle)
     out.print(f"Next: erp-gateway check -c {into / 'gateway.yaml'}", markup=False, highlight=False, soft_wrap=True)
 

@@ -7,7 +7,7 @@ comment or a quote, and nothing can become a ``${env:…}`` reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import orjson
 
@@ -68,12 +68,17 @@ def quoted(value: str | int | bool) -> str:
     return orjson.dumps(value).decode()
 
 
-def flow(entries: dict[str, object]) -> str:
-    """A YAML flow mapping on one line, of scalars and mappings of scalars."""
-    shown = (
-        f"{quoted(key)}: {flow(value) if isinstance(value, dict) else quoted(_scalar(value))}" for key, value in entries.items()
-    )
-    return "{" + ", ".join(shown) + "}"
+def flow(entries: Mapping[str, object]) -> str:
+    """A YAML flow mapping on one line, of scalars, lists of scalars and mappings of both."""
+    return "{" + ", ".join(f"{quoted(key)}: {_flow(value)}" for key, value in entries.items()) + "}"
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return flow(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(quoted(_scalar(item)) for item in value) + "]"
+    return quoted(_scalar(value))
 
 
 def _scalar(value: object) -> str | int | bool:

@@ -37,9 +37,19 @@ class Written:
 
 
 def import_contract(
-    folder: Path, bundle: Bundle, contract: Contract, *, service: str | None = None, port: str | None = None, force: bool = False
+    folder: Path,
+    bundle: Bundle,
+    contract: Contract,
+    *,
+    service: str | None = None,
+    port: str | None = None,
+    force: bool = False,
+    xlsx: bool = False,
 ) -> Written:
-    """Write a contract into the deployment in ``folder``. Raises ``ConfigError`` and then has written nothing."""
+    """Write a contract into the deployment in ``folder``. Raises ``ConfigError`` and then has written nothing.
+
+    :param xlsx: write the field tables as a workbook too.
+    """
     choice = choose(contract, bundle.source, service, port)
     resource = slug(choice.service, "service")
     place = f"{CONTRACTS}/{resource}"
@@ -51,9 +61,12 @@ def import_contract(
     )
     texts = {f"{place}/{page.name}": page.data for page in bundle.pages} | {f"{place}/{LOCK}": bundle.lock()}
     texts[f"{routes}/{resource}.yaml"] = imported.routes.encode()
-    for number, text in enumerate(imported.transformers, 1):
-        name = resource if number == 1 else f"{resource}-{number}"
-        texts[f"{transformers}/{name}.yaml"] = text.encode()
+    tables = {
+        f"{resource if number == 1 else f'{resource}-{number}'}.yaml": t for number, t in enumerate(imported.transformers, 1)
+    }
+    texts |= {f"{transformers}/{name}": text.encode() for name, text in tables.items()}
+    if xlsx and tables:
+        texts[f"{transformers}/{resource}.xlsx"] = _workbook(tables)
     if not force:
         _check_free(folder, texts, source, resource)
     by_hand = _edits(folder, source, f"{policies}/policy.csv", imported, texts)
@@ -61,6 +74,15 @@ def import_contract(
     for name, data in texts.items():
         _replace(folder / name, data)
     return Written(resource, tuple(texts), by_hand, imported.notices)
+
+
+def _workbook(texts: Mapping[str, str]) -> bytes:
+    """The field tables of YAML texts as a spreadsheet. Its library is loaded here: few commands need it."""
+    from gateway.contracts.sheets import sheets
+    from gateway.contracts.workbook import write as workbook
+
+    sources = {name: parse_source(text.encode(), name=name, folder=Path()) for name, text in texts.items()}
+    return workbook(sheets(sources))
 
 
 def _settings(folder: Path) -> Source | None:

@@ -78,4 +78,4 @@ def test_a_path_segment_is_the_name_or_the_slug() -> None:
 
 def test_a_mapping_of_anything_else_is_a_mistake() -> None:
     with pytest.raises(TypeError):
-        flow({"a": [1]})
+        flow({"a": [None]})
