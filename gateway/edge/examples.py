@@ -71,7 +71,7 @@ class _Maker:
             raise NoExample
         if schema is True:
             return "text"
-        for key in ("$ref", "examples", "const", "enum", "x-extensible-enum", "oneOf", "anyOf"):
+        for key in ("examples", "$ref", "const", "enum", "x-extensible-enum", "oneOf", "anyOf"):
             if key in schema:
                 return self._given(key, schema, inside)
         self._values += 1
@@ -151,7 +151,7 @@ class _Maker:
         wanted = _chosen(schema, wanted | required, option, full)
         value: Json = {}
         for name in [*properties, *sorted(required - set(properties))]:
-            if name in wanted:
+            if name in required or (name in wanted and self._values <= FULL):
                 try:
                     value[name] = self.make(properties.get(name, True), inside)
                 except NoExample:

@@ -241,14 +241,18 @@ def _component(key: str) -> str:
 
 def _moved(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _pointer(inner, names) if key == "$ref" else _moved(inner, names) for key, inner in value.items()}
+        return {
+            key: _pointer(inner, names) if key in ("$ref", "mapping") else _moved(inner, names) for key, inner in value.items()
+        }
     if isinstance(value, list):
         return [_moved(item, names) for item in value]
     return value
 
 
 def _pointer(value: Any, names: Mapping[str, str]) -> Any:
-    """A reference where it now points; a property that happens to be called ``$ref`` is a schema like others."""
+    """A reference, or those of a discriminator, where it now points; a property of such a name is a schema like others."""
+    if isinstance(value, dict):
+        return {key: _pointer(inner, names) if isinstance(inner, str) else _moved(inner, names) for key, inner in value.items()}
     if not isinstance(value, str):
         return _moved(value, names)
     return f"#/components/schemas/{names[value]}" if value in names else value

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from gateway.errors import BadAnswer, FieldError, Unprocessable
 from gateway.mapping.forms import Convert, Schema
-from gateway.mapping.table import Table
+from gateway.mapping.path import Path
+from gateway.mapping.table import Direction, Table
 from gateway.mapping.wrong import MOST, Wrong, unescape
 
 
@@ -51,6 +52,10 @@ class RequestMap:
         """JSON Schema 2020-12 of the REST value: body and path parameters, or query and path parameters, as one object."""
         return self._schema()
 
+    def whole(self) -> list[tuple[Path, Path]]:
+        """REST and ERP path of each value that is moved as it is; the schema says nothing about them."""
+        return _whole(self.table, "request")
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerMap:
@@ -78,6 +83,15 @@ class AnswerMap:
     def schema(self) -> Schema:
         """JSON Schema 2020-12 that every value this map gives is valid under."""
         return self._schema()
+
+    def whole(self) -> list[tuple[Path, Path]]:
+        """As that of requests."""
+        return _whole(self.table, "answer")
+
+
+def _whole(table: Table, direction: Direction) -> list[tuple[Path, Path]]:
+    lines = [line for line in table.of(direction) if line.row.kind == "any" and line.row.call is None]
+    return [(line.rest, line.erp) for line in lines if line.rest and line.erp]
 
 
 def _summary(errors: list[FieldError]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.errors import FieldError, Unprocessable
+from gateway.mapping.path import Path
+from gateway.upstreams.whole import described
 
 
 class RequestMap(Protocol):
@@ -20,6 +22,10 @@ class RequestMap(Protocol):
 
     def schema(self) -> dict[str, Any]: ...
 
+    def whole(self) -> list[tuple[Path, Path]]:
+        """REST and ERP path of each value that is moved as it is."""
+        ...
+
 
 class AnswerMap(Protocol):
     """ERP value to REST value. Raises ``BadAnswer``."""
@@ -27,6 +33,8 @@ class AnswerMap(Protocol):
     def __call__(self, value: object) -> object: ...
 
     def schema(self) -> dict[str, Any]: ...
+
+    def whole(self) -> list[tuple[Path, Path]]: ...
 
 
 def _nothing() -> dict[str, Any] | None:
@@ -46,10 +54,19 @@ class Table:
     contract_answer: Callable[[], dict[str, Any] | None] = _nothing
 
     def request_schema(self) -> dict[str, Any] | None:
-        return self.request.schema() if self.request else self.contract_request()
+        return _schema(self.request, self.contract_request)
 
     def answer_schema(self) -> dict[str, Any] | None:
-        return self.answer.schema() if self.answer else self.contract_answer()
+        return _schema(self.answer, self.contract_answer)
+
+
+def _schema(table: RequestMap | AnswerMap | None, contract: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    """The schema of a table's REST side, with the contract's for what it moves whole; without a table the contract's own."""
+    if table is None:
+        return contract()
+    moves = table.whole()
+    known = contract() if moves else None
+    return table.schema() if known is None else described(table.schema(), known, moves)
 
 
 def in_rest_terms(error: Unprocessable, table: RequestMap) -> Unprocessable:

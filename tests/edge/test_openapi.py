@@ -245,3 +245,15 @@ def test_documents_are_followed_by_whoever_may_make_some() -> None:
 def test_where_no_example_is_found_none_is_shown() -> None:
     api = made(route("a.b", "POST", "/a", schemas({"type": "string", "pattern": "(?=[A-Z])Q"})))
     assert "example" not in api["paths"]["/api/v1/a"]["post"]["requestBody"]["content"]["application/json"]
+
+
+def test_the_mapping_of_a_discriminator_is_hoisted_too() -> None:
+    variants = {
+        "oneOf": [{"$ref": "#/$defs/Car"}],
+        "discriminator": {"propertyName": "$type", "mapping": {"{u}Car": "#/$defs/Car"}},
+    }
+    named = {"type": "object", "required": ["$type"], "properties": {"$type": {"const": "{u}Car"}, "mapping": {"type": "string"}}}
+    api = made(route("a.b", "POST", "/a", schemas({**variants, "$defs": {"Car": named}})))
+    found = api["components"]["schemas"]
+    assert found["a.b.request"]["discriminator"]["mapping"] == {"{u}Car": "#/components/schemas/a.b.request.Car"}
+    assert found["a.b.request.Car"] == named
