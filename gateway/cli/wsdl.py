@@ -55,6 +55,7 @@ def import_(
     source: SourceName,
     service: Annotated[str | None, typer.Option(help="Service of the WSDL, when it has several.")] = None,
     port: Annotated[str | None, typer.Option(help="Port; default: the one that offers most operations.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the resource; default: the service's.")] = None,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="The deployment.")] = Path(),
     allow_host: Hosts = [],  # noqa: B006 - Typer's way to say it
     xlsx: Annotated[
@@ -64,7 +65,7 @@ def import_(
 ) -> None:
     """Write a contract into a deployment: pinned files, routes, field tables, the upstream, policy rows that deny."""
     bundle, contract = _read(source, allow_host)
-    written = import_contract(into, bundle, contract, service=service, port=port, force=force, xlsx=xlsx)
+    written = import_contract(into, bundle, contract, service=service, port=port, name=name, force=force, xlsx=xlsx)
     _tell(written, bundle)
     out.print(f"Next: erp-gateway check -c {into / 'gateway.yaml'}", markup=False, highlight=False, soft_wrap=True)
 

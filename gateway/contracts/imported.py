@@ -88,7 +88,8 @@ def _notices(kept: Sequence[Operation], offered: Sequence[Operation], contract: 
     yield f"port {one_line(chosen.port)} of service {one_line(chosen.service)}, SOAP {chosen.version}"
     for operation in offered:
         if operation.name not in names:
-            yield f"{one_line(operation.name)} is offered by the port {one_line(operation.port)} only; import that one too"
+            where = f"the port {one_line(operation.port)} only"
+            yield f"{one_line(operation.name)} is offered by {where}; import that one too, with --port and --name"
             names.add(operation.name)
     for refused in contract.not_offered:
         if (refused.service, refused.port) in (("", ""), (chosen.service, chosen.port)):

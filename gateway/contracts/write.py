@@ -18,12 +18,14 @@ from gateway.config.gateway import Gateway
 from gateway.config.source import Source, parse_source, read_source, validate
 from gateway.contracts.imported import Imported, choose, make
 from gateway.contracts.pin import LOCK, Bundle
-from gateway.contracts.text import slug
+from gateway.contracts.text import one_line, slug
 from gateway.errors import ConfigError, Finding
 from gateway.policy.file import END, read_policy
 from gateway.protocols.soap import Contract
 
 CONTRACTS = "contracts"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,55}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,17 @@ def import_contract(
     *,
     service: str | None = None,
     port: str | None = None,
+    name: str | None = None,
     force: bool = False,
     xlsx: bool = False,
 ) -> Written:
     """Write a contract into the deployment in ``folder``. Raises ``ConfigError`` and then has written nothing.
 
+    :param name: of the resource, when it is not the service's; two ports of one service need two.
     :param xlsx: write the field tables as a workbook too.
     """
     choice = choose(contract, bundle.source, service, port)
-    resource = slug(choice.service, "service")
+    resource = _resource(name) if name is not None else slug(choice.service, "service")
     place = f"{CONTRACTS}/{resource}"
     imported = make(contract, choice, f"{place}/{bundle.wsdl}", resource)
     source = _settings(folder)
@@ -64,16 +68,22 @@ def import_contract(
     tables = {
         f"{resource if number == 1 else f'{resource}-{number}'}.yaml": t for number, t in enumerate(imported.transformers, 1)
     }
-    texts |= {f"{transformers}/{name}": text.encode() for name, text in tables.items()}
+    texts |= {f"{transformers}/{file}": text.encode() for file, text in tables.items()}
     if xlsx and tables:
         texts[f"{transformers}/{resource}.xlsx"] = _workbook(tables)
     if not force:
         _check_free(folder, texts, source, resource)
     by_hand = _edits(folder, source, f"{policies}/policy.csv", imported, texts)
-    _remove_stale(folder / place, {Path(name).name for name in texts})
-    for name, data in texts.items():
-        _replace(folder / name, data)
+    _remove_stale(folder / place, {Path(file).name for file in texts})
+    for file, data in texts.items():
+        _replace(folder / file, data)
     return Written(resource, tuple(texts), by_hand, imported.notices)
+
+
+def _resource(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ConfigError([Finding("--name", 0, f"is {one_line(name)!r}", "use small letters, digits and '-', a letter first")])
+    return name
 
 
 def _workbook(texts: Mapping[str, str]) -> bytes:

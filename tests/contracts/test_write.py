@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -34,7 +35,7 @@ def deployment(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def into(folder: Path, of: Bundle, **options: bool) -> Written:
+def into(folder: Path, of: Bundle, **options: Any) -> Written:
     return import_contract(folder, of, contract_of(of), **options)
 
 
@@ -179,3 +180,16 @@ def test_the_mode_of_a_file_is_kept(deployment: Path) -> None:
     (deployment / "gateway.yaml").chmod(0o600)
     into(deployment, echo(FIELD))
     assert (deployment / "gateway.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_ports_of_one_service_are_two_resources(deployment: Path) -> None:
+    text = wsdl(schema(FIELD))
+    port = text[text.index("<port ") : text.index("</port>") + 7]
+    two = bundle(text.replace(port, port + port.replace('name="Port"', 'name="Other"').replace("/s", "/other")))
+    assert into(deployment, two, port="Port").resource == "s"
+    with pytest.raises(ConfigError, match="exists already"):
+        into(deployment, two, port="Other")
+    assert into(deployment, two, port="Other", name="s-other").resource == "s-other"
+    assert checked(deployment)["ok"] is True
+    with pytest.raises(ConfigError, match="small letters"):
+        into(deployment, two, name="../other")
