@@ -10,6 +10,7 @@ have() {
         php-soap) php -m 2>/dev/null | grep -qx soap ;;
         default-jdk-headless) command -v javac >/dev/null ;;
         libjaxws-java) [ -e /usr/share/java/jaxws-rt.jar ] ;;
+        libgoogle-gson-java) [ -e /usr/share/java/gson.jar ] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }

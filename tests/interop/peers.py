@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.support import ROOT
@@ -18,8 +18,19 @@ HERE = Path(__file__).parent
 PLACE = ROOT / "build" / "interop"
 NPM_SOAP = "1.13.0"
 PYTHON = ("spyne==2.14.0", "lxml==6.1.3", "suds==1.2.0")
-JARS = ("jaxws-rt", "jaxws-tools", "jaxb-core", "jaxb-xjc", "jaxb-jxc", "javax.activation", "txw2", "istack-commons-runtime")
+JARS = (
+    "jaxws-rt",
+    "jaxws-tools",
+    "jaxb-core",
+    "jaxb-xjc",
+    "jaxb-jxc",
+    "javax.activation",
+    "txw2",
+    "istack-commons-runtime",
+    "gson",
+)
 CLASSES = PLACE / "jaxws"
+STUBS = PLACE / "jaxws-stubs"
 ENDPOINTS = ("Stock", "Files")
 """The JAX-WS endpoints of wrapped style: their wrapper classes are generated."""
 
@@ -29,7 +40,7 @@ class Missing(Exception):
 
 
 def classpath() -> str:
-    return ":".join([str(CLASSES), *(f"/usr/share/java/{jar}.jar" for jar in JARS)])
+    return ":".join([str(CLASSES), str(STUBS), *(f"/usr/share/java/{jar}.jar" for jar in JARS)])
 
 
 def node_modules() -> Path:
@@ -68,7 +79,7 @@ def _python() -> None:
 
 
 def _jaxws() -> None:
-    _debian("default-jdk-headless", "libjaxws-java")
+    _debian("default-jdk-headless", "libjaxws-java", "libgoogle-gson-java")
     source, compiled = HERE / "jaxws" / "Server.java", CLASSES / "Server.java"
     if compiled.is_file() and compiled.read_bytes() == source.read_bytes():
         return
@@ -81,6 +92,28 @@ def _jaxws() -> None:
         generate = ("java", "-cp", classpath(), "com.sun.tools.ws.WsGen", "-keep", "-s", sources, "-d", CLASSES)
         _run(*generate, "-cp", CLASSES, f"interop.Server${endpoint}")
     shutil.copy(source, compiled)
+
+
+def stubs(wsdls: Mapping[str, str]) -> None:
+    """What JAX-WS makes of WSDLs, by resource, and the client that uses it."""
+    shutil.rmtree(STUBS, ignore_errors=True)
+    STUBS.mkdir(parents=True)
+    bindings = HERE / "jaxws" / "bindings.xml"
+    for resource, wsdl in wsdls.items():
+        generate = (
+            "java",
+            "-cp",
+            classpath(),
+            "com.sun.tools.ws.WsImport",
+            "-quiet",
+            "-extension",
+            "-Xnocompile",
+            "-b",
+            bindings,
+        )
+        _run(*generate, "-s", STUBS, "-p", f"facade.{resource.replace('-', '_')}", wsdl)
+    sources = [*STUBS.rglob("*.java"), HERE / "jaxws" / "Client.java"]
+    _run("javac", "-nowarn", "-proc:none", "-cp", classpath(), "-d", STUBS, *sources)
 
 
 def _zeep() -> None:
