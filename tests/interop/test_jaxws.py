@@ -6,10 +6,12 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.interop.peers import classpath
 from tests.interop.world import Server, World, needs, said
+from tests.support import edit
 
 pytestmark = needs("jax-ws")
 
@@ -93,6 +95,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         server = made.runs(Server(["java", "-Dfile.encoding=UTF-8", "-cp", classpath(), "interop.Server", "{port}"]))
         names = [made.imports(f"{server.url}/{path}?wsdl") for path in ("stock", "stock12", "rpc", "bare", "files")]
         assert names == ["stock-service", "stock12-service", "rpc-service", "bare-service", "files-service"]
+        # Its policy says that MTOM is optional, so it is up to us.
+        edit(made.folder / "gateway.yaml", "port: FilesPort", "port: FilesPort\n    mtom: true")
         yield made.serve()
 
 
@@ -178,12 +182,27 @@ def test_bare(world: World) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_files(world: World, size: int) -> None:
-    """Small ones travel inside the envelope, larger ones beside it (MTOM)."""
+def test_files_travel_beside_the_envelope_both_ways(world: World, size: int) -> None:
+    files = world.service("files-service")
     data = bytes(n % 251 for n in range(size))
-    reversed_ = world.service("files-service")("reverse", {"data": base64.b64encode(data).decode()})
+    value = {"data": base64.b64encode(data).decode()}
+    assert files("travelled", value).json() == {"return": f"{size} bytes in multipart/related"}
+    reversed_ = files("reverse", value)
     assert reversed_.status_code == 200, reversed_.text
     assert base64.b64decode(reversed_.json()["return"]) == data[::-1]
+    answer = files("text", {"text": "ü", "times": size}).json()
+    assert base64.b64decode(answer["return"]).decode() == "ü" * size
+
+
+def test_jaxws_answers_mtom_with_mtom(world: World) -> None:
+    """So what the gateway was answered above came in parts."""
+    asked = '<t:text xmlns:t="urn:interop:jaxws"><text>x</text><times>100</times></t:text>'
+    envelope = f'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>{asked}</e:Body></e:Envelope>'
+    part = f'--b\r\nContent-Type: application/xop+xml; type="text/xml"\r\nContent-ID: <a>\r\n\r\n{envelope}\r\n--b--\r\n'
+    kind = 'multipart/related; type="application/xop+xml"; start="<a>"; start-info="text/xml"; boundary=b'
+    answer = httpx.post(f"{world.servers[0].url}/files", content=part, headers={"content-type": kind})
+    assert answer.headers["content-type"].startswith("multipart/related"), answer.text
+    assert b"x" * 100 in answer.content
 
 
 def test_the_imported_routes_serve_unedited(world: World) -> None:

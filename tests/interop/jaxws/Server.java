@@ -5,8 +5,10 @@ import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.annotation.Resource;
 import javax.jws.Oneway;
 import javax.jws.WebMethod;
 import javax.jws.WebParam;
@@ -33,6 +35,8 @@ import javax.xml.ws.BindingType;
 import javax.xml.ws.Endpoint;
 import javax.xml.ws.Holder;
 import javax.xml.ws.WebFault;
+import javax.xml.ws.WebServiceContext;
+import javax.xml.ws.handler.MessageContext;
 import javax.xml.ws.soap.MTOM;
 import javax.xml.ws.soap.SOAPFaultException;
 
@@ -249,6 +253,14 @@ public class Server {
     @WebService(name = "Files", serviceName = "FilesService", portName = "FilesPort", targetNamespace = NS)
     @MTOM(enabled = true, threshold = 64)
     public static class Files {
+        @Resource private WebServiceContext context;
+
+        /** How a request came: its media type. */
+        @WebMethod public String travelled(@WebParam(name = "data") byte[] data) {
+            Map<?, ?> headers = (Map<?, ?>) context.getMessageContext().get(MessageContext.HTTP_REQUEST_HEADERS);
+            return data.length + " bytes in " + ((List<?>) headers.get("Content-Type")).get(0).toString().split(";")[0];
+        }
+
         @WebMethod public byte[] reverse(@WebParam(name = "data") byte[] data) {
             byte[] made = new byte[data.length];
             for (int n = 0; n < data.length; n++) made[n] = data[data.length - 1 - n];
