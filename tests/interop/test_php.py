@@ -68,6 +68,14 @@ SEEN = {
     "lines": '{line: [Line{sku: "007", quantity: "1.500", unit: "KG", number: 1}, null, Line{sku: "", quantity: "-2"}]}',
     "best": 'Priced{sku: "B", quantity: "1", price: "9.990"}',
 }
+MAP: dict[str, Any] = {
+    "$type": "{http://xml.apache.org/xml-soap}Map",
+    "item": [
+        {"key": "colour", "value": "red"},
+        {"key": "size", "value": {"$type": f"{XSD}int", "$value": 42}},
+        {"key": "open", "value": {"$type": f"{XSD}boolean", "$value": True}},
+    ],
+}
 LINE: dict[str, Any] = {
     "sku": "007",
     "quantity": "1.50",
@@ -175,6 +183,17 @@ def test_encoded_values_of_any_type(world: World) -> None:
     assert legacy("anything", {"kind": "text"}).json() == {"return": "text"}
     assert legacy("anything", {"kind": "int"}).json() == {"return": {"$type": f"{XSD}int", "$value": 42}}
     assert legacy("anything", {"kind": "list"}).json() == {"return": ["a", "b"]}
+    # PHP's arrays with names are maps of Apache SOAP.
+    assert legacy("anything", {"kind": "map"}).json() == {"return": MAP}
+
+
+def test_maps_both_ways(world: World) -> None:
+    legacy = world.service("legacy")
+    told = legacy("merge", {"first": MAP, "second": {"item": [{"key": "more", "value": None}]}})
+    assert told.status_code == 200, told.text
+    items = [*MAP["item"], {"key": "more", "value": None}]
+    seen = '["colour" => "red", "size" => 42, "open" => true, "more" => null]'
+    assert told.json() == {"map": {"item": items}, "seen": seen}
 
 
 def test_encoded_faults(world: World) -> None:

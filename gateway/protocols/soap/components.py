@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lxml import etree
+
 from gateway.protocols.soap.documents import Documents, Node, Unavailable, children, problem
-from gateway.protocols.soap.model import XML, XSD
+from gateway.protocols.soap.model import XML, XSD, namespace
 
 KINDS = {
     f"{{{XSD}}}{tag}": kind
@@ -23,6 +25,19 @@ KINDS = {
         "attributeGroup": "attributeGroup",
     }.items()
 }
+
+STANDARD = {
+    "http://xml.apache.org/xml-soap": f"""<schema xmlns="{XSD}" xmlns:a="http://xml.apache.org/xml-soap"
+        targetNamespace="http://xml.apache.org/xml-soap">
+      <complexType name="mapItem"><sequence>
+        <element name="key" type="anyType" nillable="true"/><element name="value" type="anyType" nillable="true"/>
+      </sequence></complexType>
+      <complexType name="Map"><sequence>
+        <element name="item" type="a:mapItem" minOccurs="0" maxOccurs="unbounded"/>
+      </sequence></complexType>
+    </schema>""",
+}
+"""Schemas that contracts use without having them: maps as Apache SOAP, Axis and PHP write them."""
 
 
 class Unresolved(Exception):
@@ -80,8 +95,11 @@ class Components:
     def get(self, kind: str, name: str) -> Component:
         """Raises ``Unresolved``."""
         found = self._found.get((kind, name))
+        space = namespace(name)
+        if found is None and space in STANDARD:
+            self.add(etree.fromstring(STANDARD[space]))
+            found = self._found.get((kind, name))
         if found is None:
-            space = name[1:].partition("}")[0] if name.startswith("{") else ""
             why = self._unread.get(space)
             raise Unresolved(f"{kind} {name} is not in the contract" + (f": {why}" if why else ""))
         return found

@@ -68,6 +68,7 @@ _STANDARD: dict[str, Type] = {
     },
 }
 """Types that contracts name by a standard's own location, which is not fetched; DataHandler is what Axis calls an attachment."""
+MAP = "{http://xml.apache.org/xml-soap}Map"
 ANY = ComplexType(
     ANY_TYPE,
     ANY_TYPE,
@@ -87,6 +88,7 @@ class Schema:
         self._queue: list[tuple[str, Component]] = []
         self._inline: dict[str, Node] = {}
         self.broken: dict[str, str] = {}
+        self._open = False
         self._members = self._substitutions()
         self._children = self._derivations()
 
@@ -169,7 +171,10 @@ class Schema:
         return key
 
     def _reference(self, name: str) -> str:
-        """A named type's key, built now if it is built in, queued otherwise."""
+        """A named type's key, built now if it is built in, queued otherwise. Where any type may stand, maps do."""
+        if name == ANY_TYPE and not self._open:
+            self._open = True
+            self._reference(MAP)
         if name in self.types or name in self._building or name in self.broken:
             return name
         if name in _STANDARD or namespace(name) == XSD or namespace(name) in _ENCODINGS:
@@ -194,7 +199,7 @@ class Schema:
     def _soap_encoding(self, name: str) -> Type:
         """A type of the SOAP encoding's own schema: arrays, and the simple types once more."""
         if local(name) == "Array":
-            return ArrayType(name, ANY_TYPE, name=name)
+            return ArrayType(name, self._reference(ANY_TYPE), name=name)
         if local(name) == "Struct":
             return replace(ANY, key=name, name=name)
         try:

@@ -143,6 +143,13 @@ class Legacy
         };
     }
 
+    public function merge($first, $second)
+    {
+        $map = array_merge($first, $second);
+        $said = array_map(fn ($name) => "\"$name\" => " . seen($map[$name]), array_keys($map));
+        return ['map' => $map, 'seen' => '[' . implode(', ', $said) . ']'];
+    }
+
     public function fail($how)
     {
         throw new SoapFault('Server', "because of $how", 'urn:actor', (object) ['hint' => 'none'], 'Whatever');

@@ -51,6 +51,19 @@ def test_references_that_lead_nowhere_or_in_circles_are_refused(person: str, bes
     assert refused(person, beside=beside).endswith(reason)
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_map_is_typed_though_no_contract_has_its_schema(version: str) -> None:
+    pair = '<item><key xsi:type="xs:string">n</key><value xsi:type="xs:int">1</value></item>'
+    none = '<item><key xsi:type="xs:string">gone</key><value xsi:nil="true"/></item>'
+    text = f'<free xmlns:a="http://xml.apache.org/xml-soap" xsi:type="a:Map">{pair}{none}</free>'
+    typed = {"$type": "{http://www.w3.org/2001/XMLSchema}int", "$value": 1}
+    items = [{"key": "n", "value": typed}, {"key": "gone", "value": None}]
+    value = {"$type": "{http://xml.apache.org/xml-soap}Map", "item": items}
+    assert part("free", text, version=version) == value
+    sent = codec(version).encode(VALUE | {"free": value})
+    assert codec(version).decode(sent)["free"] == value  # type: ignore[index]
+
+
 def test_references_that_unfold_without_end_are_stopped() -> None:
     levels = 40
     beside = "".join(
