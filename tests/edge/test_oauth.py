@@ -319,7 +319,6 @@ def test_peers_are_counted_by_network(peer: str, network: str) -> None:
     assert oauth.network_of(peer) == network
 
 
-
 async def test_the_secret_and_the_token_leave_no_trace_in_errors(client: httpx.AsyncClient) -> None:
     answer = await client.post("/oauth/token", data=FORM | {"scope": "s3cret"}, auth=GOOD)
     assert answer.status_code == 400
