@@ -191,6 +191,11 @@ class Operations:
         reads = _reads(config)
         client, target = self._clients[name]
         coerce = coercer(request_schema(contract, entry)) if reads == "parameters" and table.request is None else None
+        packing = Packages(contract, codec, mtom=entry.mtom if upstream.mtom is None else upstream.mtom)
+        security = self._securities[name]
+        if security is not None and security.signs and packing.refers:
+            what = f"{config.call} sends attachments by reference, for which the ERP will not find what was signed"
+            self._findings.warnings.append(resource.source.finding((*place, "call"), what, "sign without it, or use MTOM"))
         operation = SoapOperation(
             codec,
             client,
@@ -204,8 +209,8 @@ class Operations:
             coerce=coerce,
             one_way=entry.output is None,
             addressing=_addressing(upstream, entry, self._addresses[name]),
-            packing=Packages(contract, codec, mtom=entry.mtom if upstream.mtom is None else upstream.mtom),
-            security=self._securities[name],
+            packing=packing,
+            security=security,
         )
         return operation, reads
 

@@ -228,3 +228,21 @@ def test_what_will_fail_or_can_be_read_by_others_is_warned_of(tmp_path: Path) ->
     assert len(warnings) == 2
     change(path, "gateway.yaml", "https://erp.test/", "http://erp.test/")
     assert any("'client_certificate' is for TLS" in error for error in errors(path))
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("ref:swaRef", True), ("xs:base64Binary", False)])
+def test_attachments_by_reference_are_warned_of_where_requests_are_signed(tmp_path: Path, kind: str, warned: bool) -> None:
+    space = "http://ws-i.org/profiles/basic/1.1/xsd"
+    imported = f'<xs:import namespace="{space}" schemaLocation="http://ws-i.org/profiles/basic/1.1/swaref.xsd"/>'
+    scan = root(f'<xs:sequence><xs:element name="Scan" type="{kind}"/></xs:sequence>')
+    body = schema(imported + scan).replace("<xs:schema ", f'<xs:schema xmlns:ref="{space}" ')
+    (tmp_path / "echo.wsdl").write_text(wsdl(body), "utf-8")
+    (tmp_path / "own.pem").write_bytes(pem(certificate(ec_key(), now=time.time(), days=90), ec_key()))
+    path = copy_deployment(tmp_path)
+    start = "upstreams: # the systems behind the gateway; the demo starts its own and says where it is\n"
+    change(path, "gateway.yaml", start, start + "  echo: {wsdl: echo.wsdl, security: {sign: {certificate_file: own.pem}}}\n")
+    (tmp_path / "routes/echo.yaml").write_text("resource: echo\nupstream: echo\noperations: {say: {post: /echo, call: echo}}\n")
+    change(path, "policies/policy.csv", "demo\n# end", "demo\np, oa, demo, echo.say, allow\n# end")
+    said = [str(warning) for warning in built(path).warnings if "by reference" in warning.what]
+    assert bool(said) == warned
+    assert all(warning.startswith("routes/echo.yaml:3: echo sends attachments by reference") for warning in said)

@@ -32,6 +32,10 @@ class Security:
     now: Callable[[], float]
     random: Random = secrets.token_bytes
 
+    @property
+    def signs(self) -> bool:
+        return self.dress is not None and self.dress.signer is not None
+
     def outward(self, envelope: bytes) -> bytes:
         """The request as it leaves. Raises ``Refused`` for a body that cannot be signed, and nothing was sent."""
         return dress(envelope, self.dress, self.now(), self.random) if self.dress is not None else envelope

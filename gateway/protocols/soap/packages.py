@@ -57,7 +57,12 @@ class Packages:
     @cached_property
     def packs(self) -> bool:
         """Whether there can be anything to pack."""
-        return self._mtom or self._sent.refer
+        return self._mtom or self.refers
+
+    @property
+    def refers(self) -> bool:
+        """Whether a request may name attachments in the place of values, which a signature over the values does not outlive."""
+        return self._sent.refer
 
     def pack(self, envelope: bytes) -> tuple[bytes, bytes] | None:
         """The Content-Type and body of a request that has been rendered and signed; None when it travels as it is.
