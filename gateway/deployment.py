@@ -4,6 +4,7 @@ into a snapshot. Every finding of every file is collected; nothing here stops at
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,15 @@ class Deployment:
         keys = [self.folder / name for upstream in gateway.upstreams.values() for name in upstream.key_files()]
         folders = [self.folder, *(self.folder / name for name in (gateway.routes, gateway.policies, gateway.transformers))]
         return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(file.parent for file in (*contracts, *keys)))))
+
+    def digest(self) -> str:
+        """A short name of what the files say, to tell snapshots apart in logs."""
+        digest = hashlib.sha256()
+        for folder in filter(Path.is_dir, self.watched()):
+            for path in sorted(folder.iterdir()):
+                if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd"):
+                    digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()[:12]
 
 
 def read_deployment(path: Path) -> Deployment:

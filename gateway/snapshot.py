@@ -6,12 +6,10 @@ Nothing here does I/O towards an upstream: building is safe beside traffic.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import NoReturn
 
 from gateway.approvals.check import check_eligible, check_operations
@@ -178,7 +176,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
         writings=compiler.writings,
         runtime=runtime,
         deployment=deployment,
-        digest=_digest(deployment),
+        digest=deployment.digest(),
         clients=operations.clients,
         outermost=Observe().build(runtime),
         issuer=issuer,
@@ -440,13 +438,3 @@ def _router(routes: Sequence[Route], entries: Sequence[Entry]) -> Router:
         entry = next(entry for entry in entries if entry.id == clash.second)
         what = f"{clash.second} has the same method and path as {clash.first}"
         raise ConfigError([entry.source.finding(entry.place, what, "change the path of one of them")]) from clash
-
-
-def _digest(deployment: Deployment) -> str:
-    """A short name of what the files say, to tell snapshots apart in logs."""
-    digest = hashlib.sha256()
-    for folder in filter(Path.is_dir, deployment.watched()):
-        for path in sorted(folder.iterdir()):
-            if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd"):
-                digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
