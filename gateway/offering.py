@@ -13,7 +13,7 @@ from types import MappingProxyType
 from gateway.config.source import Place
 from gateway.deployment import Findings, Resource, order_file
 from gateway.errors import ConfigError
-from gateway.protocols.facade import Inexpressible, Offer, OfferedOperation, Service, require_expressible
+from gateway.protocols.facade import Inexpressible, Offer, Service, require_expressible
 from gateway.routing import Route
 from gateway.stages.record import Record
 from gateway.upstreams.rest import PassThrough
@@ -24,10 +24,10 @@ PATH = "/soap"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A service with the routes its operations end in, by the name of the element in the body. Immutable."""
+    """A service with the routes its operations end in, by their names. Immutable."""
 
     service: Service
-    operations: Mapping[str, tuple[OfferedOperation, Route]]
+    routes: Mapping[str, Route]
 
     @property
     def path(self) -> str:
@@ -63,9 +63,7 @@ def _service(resource: Resource, routes: Sequence[Route], findings: Findings) ->
         what = f"the order of elements at {PATH}/{name} is not frozen: {order_file(name)} lacks {lacks}"
         remedy = f"run 'erp-gateway soap freeze {name}' and keep the file with the deployment"
         findings.warnings.append(resource.source.finding(("soap",), what, remedy))
-    by_name = {route.operation.partition(".")[2]: route for route in routes}
-    operations = {element: (operation, by_name[operation.name]) for element, operation in service.operations.items()}
-    return Offered(service, MappingProxyType(operations))
+    return Offered(service, MappingProxyType({route.operation.partition(".")[2]: route for route in routes}))
 
 
 def _offer(resource: Resource, route: Route) -> Offer:

@@ -1,12 +1,13 @@
 """Client id and secret where there is no token: SOAP clients send them with every message.
 
 They are exchanged for an access token by the built-in token endpoint's own check, with its throttle and its time, and the token
-is remembered for a while, so that the slow check is not paid per message. From there on a call is as any other with a bearer
-token. A secret is never kept: what is remembered is found by a keyed hash of it.
+is remembered for a while, so that the slow check is not paid per message; messages that come at once share one. From there on a
+call is as any other with a bearer token. A secret is never kept: what is remembered is found by a keyed hash of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -36,6 +37,7 @@ class Credentials:
         self._key = secrets.token_bytes(32)
         self._issuer: TokenIssuer | None = None
         self._known: dict[bytes, tuple[bytes, float]] = {}
+        self._asked: dict[tuple[bytes, str], asyncio.Task[bytes]] = {}
 
     async def authorization(self, issuer: TokenIssuer | None, client: str, secret: str, peer: str) -> bytes:
         """The Authorization header of this client. Raises ``Unauthenticated``, ``TooManyRequests`` or ``Overloaded``."""
@@ -47,7 +49,23 @@ class Credentials:
         known = self._known.get(key)
         if known is not None and known[1] > self._monotonic():
             return known[0]
-        answer = await self._checks.respond(issuer, TokenRequest({"grant_type": GRANT}, METHODS[1], client, secret), peer)
+        asked = (key, peer)
+        if asked not in self._asked:
+            task = asyncio.create_task(
+                self._check(issuer, key, TokenRequest({"grant_type": GRANT}, METHODS[1], client, secret), peer)
+            )
+            self._asked[asked] = task
+            task.add_done_callback(lambda done: self._answered(asked, done))
+        return await asyncio.shield(self._asked[asked])
+
+    def _answered(self, asked: tuple[bytes, str], done: asyncio.Task[bytes]) -> None:
+        """Forget the check; whoever asked has its outcome, or has gone away."""
+        del self._asked[asked]
+        if not done.cancelled():
+            done.exception()
+
+    async def _check(self, issuer: TokenIssuer, key: bytes, read: TokenRequest, peer: str) -> bytes:
+        answer = await self._checks.respond(issuer, read, peer)
         token = answer.body.get("access_token")
         if not isinstance(token, str):
             raise Unauthenticated("The user name or the password is wrong.")

@@ -121,7 +121,7 @@ class SoapFacade:
         offered = _offered(snapshot, request)
         if offered is None:
             raise NotFound("There is no SOAP service at this path.")
-        if request.query:
+        if request.query.lower() not in ("", *_WSDL):
             raise BadRequest("An envelope is posted to the path alone, without a query.")
         _require_envelope(request)
         content_type = (request.header(b"content-type") or b"").decode("latin-1")
@@ -189,18 +189,18 @@ def _require_envelope(request: Request) -> None:
 def _dispatched(offered: Offered, envelope: Envelope, request: Request) -> tuple[OfferedOperation, Route]:
     """The operation that the element in the body names. An action that names another one is refused: whoever looks at the action
     only, as firewalls do, must not see another call than the one that is made."""
-    found = offered.operations.get(str(envelope.content.tag))
+    service = offered.service
+    found = service.operation(str(envelope.content.tag))
     if found is None:
-        names = ", ".join(operation.name for operation, _ in offered.operations.values())
-        raise BadRequest(f"The body holds no element of this service; its namespace is {offered.service.space}, with {names}.")
+        raise BadRequest(f"The body must hold one of {', '.join(service.names)}, of the namespace {service.space}.")
     said = (request.header(b"soapaction") or b"").decode("latin-1").strip('" ')
     match = _ACTION.search((request.header(b"content-type") or b"").decode("latin-1"))
     addressed = envelope.addressing.action if envelope.addressing is not None else ""
     for action in (said, match[1] if match else "", addressed):
-        meant = offered.service.by_action(action)
+        meant = service.by_action(action)
         if meant is not None and meant != envelope.content.tag:
             raise BadRequest("The action names another operation than the element in the body.")
-    return found
+    return found, offered.routes[found.name]
 
 
 def _passed(headers: Headers, route: Route, envelope: Envelope) -> Headers:
@@ -284,10 +284,10 @@ def _fault(reply: Reply, version: str, offered: Offered | None, addressing: Addr
     problem = orjson.loads(reply.body)  # type: ignore[arg-type]
     if problem["type"].endswith(":idempotency-key-missing"):
         problem["detail"] = "Send an Idempotency-Key header or a wsa:MessageID: new for each new request, the same for a retry."
-    headers = _headers(reply, version)
     waits = [value for name, value in reply.headers if name == b"retry-after" and value.isdigit()]
     mismatch = problem.get("fault_code") == "VersionMismatch"
     version = "1.1" if mismatch else version
+    headers = _headers(reply, version)
     write = offered.service.problem if offered is not None else None
     content = fault(version, problem, write, int(waits[0]) if waits else None)
     if offered is None:

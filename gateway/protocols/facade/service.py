@@ -6,8 +6,9 @@ would be, an answer written as a request. Pure; safe to share between threads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -21,8 +22,8 @@ from gateway.protocols.facade.names import ncname
 from gateway.protocols.facade.order import Order
 from gateway.protocols.facade.shapes import Fields, Inexpressible, Leaf, Member, Shapes, shapes_of
 from gateway.protocols.facade.values import Misfit, given, taken
-from gateway.protocols.soap import Contract, read_contract
-from gateway.protocols.soap.model import ENVELOPES, Element
+from gateway.protocols.soap import read_contract
+from gateway.protocols.soap.model import ENVELOPES
 from gateway.protocols.soap.reader import ReaderCompiler
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 
@@ -76,7 +77,8 @@ def require_expressible(offer: Offer) -> None:
 class Service:
     """Immutable. One SOAP service over the routes of a resource in one version.
 
-    :ivar operations: by the Clark name of the element in the body.
+    What is wrong with it is found when it is made; it is compiled when it is first called.
+
     :ivar missing: elements that no frozen order names, as ``operation: path``.
     """
 
@@ -86,45 +88,65 @@ class Service:
         self.version = version
         self.space = f"{NAMESPACE}{name}:{version}"
         self._plans = [_plan(offer, orders.get(offer.name, {})) for offer in offers]
-        described = [plan.described for plan in self._plans]
-        self._wsdl = wsdl.render(self.space, name, described)
-        source = wsdl.render(self.space, name, described, exact=False)
-        self._compile(read_contract(_SOURCE, fetch=lambda _: source))
-
-    def _compile(self, contract: Contract) -> None:
-        found = {operation.name: operation for operation in contract.operations if operation.version == "1.1"}
-        inputs = [found[plan.offer.name].input.body[0] for plan in self._plans]
-        outputs: list[Element] = [output.body[0] for plan in self._plans if (output := found[plan.offer.name].output)]
-        problem = next(iter(next(iter(found.values())).faults.values()))
-        readers = ReaderCompiler(contract).compile(inputs)
-        writing = WriterCompiler(contract)
-        *writers, self.problem = writing.compile([*outputs, problem])
-        self._prefixes = writing.prefixes
-        self.operations = {
-            element.name: OfferedOperation(self, plan, read, write)
-            for plan, element, read, write in zip(self._plans, inputs, readers, writers, strict=True)
-        }
-
-    @property
-    def missing(self) -> list[str]:
-        return [f"{plan.offer.name}: {path}" for plan in self._plans for path in plan.missing]
+        self.missing = [f"{plan.offer.name}: {path}" for plan in self._plans for path in plan.missing]
 
     def frozen(self) -> dict[str, dict[str, dict[str, list[str]]]]:
         """For each operation the order of its elements, as it is to be written down."""
         return {plan.offer.name: plan.frozen() for plan in self._plans}
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the operations."""
+        return [plan.offer.name for plan in self._plans]
+
     def wsdl(self, address: str) -> bytes:
         """The WSDL with the service's own address."""
-        return self._wsdl.replace(_attribute(wsdl.ADDRESS), _attribute(address))
+        return self._published.replace(_attribute(wsdl.ADDRESS), _attribute(address))
+
+    def operation(self, element: str) -> OfferedOperation | None:
+        """The operation whose requests have this element, a Clark name, in their body."""
+        return self._compiled.operations.get(element)
 
     def by_action(self, action: str) -> str | None:
-        """The name of the element in the body that a SOAPAction stands for."""
-        name = f"{{{self.space}}}{action.removeprefix(self.space + ':')}"
-        return name if action.startswith(self.space) and name in self.operations else None
+        """The element in the body that a SOAPAction stands for, None for an action that is none of the service's."""
+        name = action.removeprefix(f"{self.space}:")
+        return f"{{{self.space}}}{name}" if name != action and name in self.names else None
+
+    def problem(self, value: object) -> str:
+        """The ``problem`` element of a fault's detail."""
+        return self._compiled.problem(value)
 
     def envelope(self, version: str, content: str, header: str = "") -> bytes:
         """An envelope around content whose prefixes are those of the service."""
-        return wrapped(version, content, header, self._prefixes)
+        return wrapped(version, content, header, self._compiled.prefixes)
+
+    @cached_property
+    def _published(self) -> bytes:
+        return wsdl.render(self.space, self.name, [plan.described for plan in self._plans])
+
+    @cached_property
+    def _compiled(self) -> _Compiled:
+        source = wsdl.render(self.space, self.name, [plan.described for plan in self._plans], exact=False)
+        contract = read_contract(_SOURCE, fetch=lambda _: source)
+        found = {operation.name: operation for operation in contract.operations if operation.version == "1.1"}
+        inputs = [found[plan.offer.name].input.body[0] for plan in self._plans]
+        outputs = [output.body[0] for plan in self._plans if (output := found[plan.offer.name].output)]
+        problem = next(iter(next(iter(found.values())).faults.values()))
+        readers = ReaderCompiler(contract).compile(inputs)
+        writing = WriterCompiler(contract)
+        *writers, write_problem = writing.compile([*outputs, problem])
+        rows = zip(self._plans, inputs, readers, writers, strict=True)
+        operations = {element.name: OfferedOperation(self, plan, read, write) for plan, element, read, write in rows}
+        return _Compiled(operations, write_problem, writing.prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What the facade's own contract was compiled to: operations by the element in the body, the fault's element."""
+
+    operations: Mapping[str, OfferedOperation]
+    problem: Callable[[object], str]
+    prefixes: Prefixes
 
 
 def wrapped(version: str, content: str, header: str = "", prefixes: Prefixes | None = None) -> bytes:

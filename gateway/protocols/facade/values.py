@@ -14,7 +14,8 @@ from typing import Any, Final
 from gateway.errors import FieldError
 from gateway.protocols.facade.shapes import Choice, Fields, Leaf, Many, Map, Member, Ref, Shape
 
-_INT64: Final = range(-(2**63), 2**64)
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**64 - 1
 _DECIMAL = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?")
 
 Definitions = Mapping[str, Shape]
@@ -58,8 +59,8 @@ def _left_out(member: Member, value: Any) -> bool:
 
 def _taken_leaf(value: Any, leaf: Leaf, at: str, errors: list[FieldError]) -> Any:
     if leaf.kind == "integer":
-        number = int(value)
-        if number not in _INT64:
+        number = int(value) if len(str(value)) < 40 else _MOST + 1
+        if not _LEAST <= number <= _MOST:
             errors.append(FieldError(at, "is beyond 64 bits"))
         return number
     if leaf.kind == "number" and leaf.builtin not in ("float", "double") and isinstance(value, str):
@@ -124,8 +125,9 @@ def given(value: Any, shape: Shape, definitions: Definitions, at: str = "") -> A
     if not isinstance(value, dict):
         raise Misfit(f"{at} is no object")
     if isinstance(shape, Map):
-        entries = [{"key": key, "value": given(v, shape.value, definitions, f"{at}/{_step(key)}")} for key, v in value.items()]
-        return {"entry": entries}
+        inner = shape.value
+        entries = ((key, _given_member(v, inner, definitions, f"{at}/{_step(key)}")) for key, v in value.items())
+        return {"entry": [{"key": key, "value": v} for key, v in entries]}
     return _given_fields(value, shape, definitions, at)
 
 
@@ -135,11 +137,15 @@ def _given_fields(value: dict[str, Any], shape: Fields, definitions: Definitions
         inner, place = value.get(member.key), f"{at}/{_step(member.key)}"
         if member.key not in value or (inner is None and not member.shape.nullable):
             continue
-        if isinstance(member.shape, Many) and not member.shape.nullable:
-            found[member.name] = _given_items(inner, member.shape, definitions, place)
-        else:
-            found[member.name] = given(inner, member.shape, definitions, place)
+        found[member.name] = _given_member(inner, member.shape, definitions, place)
     return found
+
+
+def _given_member(value: Any, shape: Shape, definitions: Definitions, at: str) -> Any:
+    """The value of a member: a list that cannot be null is the member's element repeated."""
+    if isinstance(shape, Many) and not shape.nullable:
+        return _given_items(value, shape, definitions, at)
+    return given(value, shape, definitions, at)
 
 
 def _given_items(value: Any, shape: Many, definitions: Definitions, at: str) -> list[Any]:
@@ -172,6 +178,8 @@ def _given_choice(value: Any, shape: Choice, definitions: Definitions, at: str) 
 
 def _knows(value: Any, shape: Shape, definitions: Definitions) -> bool:
     """Whether a value may be of a shape, by its keys and by those of its texts that can have one value only."""
+    if value is None:
+        return shape.nullable
     while isinstance(shape, Ref):
         shape = definitions[shape.name]
     if isinstance(shape, Leaf):
