@@ -316,6 +316,22 @@ def _leads(type: ComplexType) -> tuple[str, ...]:
     return leads
 
 
+def incomplete(types: Mapping[str, Type], derived: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The types whose values may contain one that is missing."""
+    users: dict[str, list[str]] = {}
+    for key, type in types.items():
+        inner = (type.item,) if isinstance(type, ArrayType) else _leads(type) if isinstance(type, ComplexType) else ()
+        for used in (*inner, *derived.get(key, ())):
+            users.setdefault(used, []).append(key)
+    found: set[str] = set()
+    pending = [key for key in users if key not in types]
+    while pending:
+        more = set(users.get(pending.pop(), ())) - found
+        found |= more
+        pending += more
+    return found
+
+
 def message_types(message: Message | None) -> list[str]:
     return [element.type for element in (*message.body, *message.headers)] if message else []
 

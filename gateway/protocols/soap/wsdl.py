@@ -17,7 +17,7 @@ from typing import Literal
 from gateway.protocols.soap.components import Components, Unresolved
 from gateway.protocols.soap.documents import Documents, Fetch, Node, Unavailable, children, problem
 from gateway.protocols.soap.features import Features, Policies, answers_elsewhere, request_action
-from gateway.protocols.soap.form import has_wildcard, obstacle
+from gateway.protocols.soap.form import has_wildcard, incomplete, obstacle
 from gateway.protocols.soap.model import (
     ENVELOPES,
     XSD,
@@ -66,6 +66,10 @@ def link(documents: Documents) -> Contract:
     types |= schema.types
     derived = schema.derived()
     offered = [_checked(item, types, derived, schema.broken) for item in found]
+    useless = incomplete(types, derived)
+    types = {key: type for key, type in types.items() if key not in useless}
+    derived = {key: tuple(child for child in keys if child in types) for key, keys in derived.items() if key in types}
+    elements = {name: element for name, element in elements.items() if element.type in types}
     return Contract(
         documents.source,
         tuple(item for item in offered if isinstance(item, Operation)),
@@ -85,10 +89,10 @@ def _components(documents: Documents, files: list[tuple[str, Node]]) -> Componen
 
 
 def _known_elements(schema: Schema) -> dict[str, Element]:
-    """Global elements a wildcard may find, those left out whose type is broken."""
+    """Global elements a wildcard may find, their types built."""
     found = schema.all_elements()
     schema.complete()
-    return {name: element for name, element in found.items() if element.type in schema.types}
+    return found
 
 
 def _checked(

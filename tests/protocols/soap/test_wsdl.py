@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.errors import ConfigError, Finding, Problem
+from gateway.errors import ConfigError, Finding, Problem, Unprocessable
 from gateway.protocols.soap import answer_schema, compile_operation, fault_schemas, read_contract, request_schema
 from tests.protocols.soap.wsdls import contract, envelope, read, root, schema, wsdl
 
@@ -356,3 +356,24 @@ def test_a_large_number_of_rows_takes_linear_time() -> None:
     value = {"$items": [{"a": 1}, {"b": 2}] * 50_000}
     assert codec.decode(codec.encode(value)) == value
     assert codec.decode(envelope("<t:Root><t:a>1</t:a></t:Root>")) == {"$items": [{"a": 1}]}
+
+
+def test_open_content_knows_no_element_that_cannot_be_read_to_its_end() -> None:
+    """It travels as XML; the types it is made of count as unknown too, whatever names them."""
+    deep = '<xs:complexType name="Deep"><xs:sequence><xs:element name="x" type="t:Missing" minOccurs="0"/></xs:sequence></xs:complexType>'
+    body = deep + '<xs:element name="deep" type="t:Deep"/><xs:element name="good" type="xs:int"/>'
+    found = contract(
+        body + root('<xs:sequence><xs:any processContents="lax"/><xs:element name="any" minOccurs="0"/></xs:sequence>')
+    )
+    assert found.not_offered == ()
+    assert set(found.elements) == {"{urn:t}good", "{urn:t}Root"}
+    assert "{urn:t}Deep" not in found.types
+    codec = compile_operation(found, found.operations[0])
+    assert codec.decode(envelope("<t:Root><t:good>1</t:good></t:Root>")) == {"$any": {"{urn:t}good": 1}}
+    value = codec.decode(envelope("<t:Root><t:deep><t:x>1</t:x></t:deep></t:Root>"))
+    assert value == {"$any": {"$xml": '<t:deep xmlns:t="urn:t"><t:x>1</t:x></t:deep>'}}
+    assert codec.decode(codec.encode(value)) == value
+    with pytest.raises(Unprocessable, match="is no element of the contract"):
+        codec.encode({"$any": {"{urn:t}deep": {"x": "1"}}})
+    with pytest.raises(Unprocessable, match="names no type"):
+        codec.encode({"$any": {"{urn:t}good": 1}, "any": {"$type": "{urn:t}Deep"}})
