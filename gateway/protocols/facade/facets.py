@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap.facets import compile_pattern
 
 _FOREIGN = re.compile(r"\\[^dDwWsS.\-/+*?()\[\]{}|\\]|\(\?|[*+?}]\?|[\^$&<]|\[\[")
 """What is not the same in both notations, or not worth telling apart."""
@@ -40,7 +40,7 @@ def xsd_pattern(pattern: str) -> str:
     if _FOREIGN.search(found) or ("|" in found and not _is_grouped(found)):
         return ""
     try:
-        lexical.compile_pattern(found)
+        compile_pattern(found)
     except (ValueError, re.error):
         return ""
     return found

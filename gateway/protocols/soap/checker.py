@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import FieldError
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import lexical, simple
 from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, keys, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -330,7 +330,7 @@ def _text(type: SimpleType, value: object, at: str, fixed: str | None = None) ->
     if fixed is not None:
         type = replace(type, facets=replace(type.facets, enumeration=(fixed,)))
     try:
-        lexical.writer(type)(value)
+        simple.writer(type)(value)
     except ValueError as error:
         yield FieldError(at, str(error))
 

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any, Final
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import lexical, simple
 from gateway.protocols.soap.encoded_writer import slots_of
 from gateway.protocols.soap.form import Block, Form, FormNode, Slot, form_of, nullable
 from gateway.protocols.soap.model import (
@@ -286,7 +286,7 @@ def _text(node: Any, type: SimpleType) -> object:
         raise Misfit(f"element {shown(node)}: elements where only text belongs")
     text = node.text or ""
     try:
-        return lexical.reader(type)(prefixed(node, text) if type.builtin in lexical.QUALIFIED else text)
+        return simple.reader(type)(prefixed(node, text) if type.builtin in lexical.QUALIFIED else text)
     except Misfit:
         raise
     except ValueError as error:

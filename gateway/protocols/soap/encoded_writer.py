@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.protocols.soap import leaves, lexical
+from gateway.protocols.soap import leaves, lexical, simple
 from gateway.protocols.soap.form import Block, FormNode, Slot, form_of
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -73,7 +73,7 @@ class EncodedWriter:
         return lambda name, value: self._struct(type, name, value)
 
     def _simple(self, type: SimpleType) -> Render:
-        text = lexical.writer(type)
+        text = simple.writer(type)
         named = self._type_attribute(self._type_name(type))
         if type.builtin not in lexical.QUALIFIED:
             return lambda name, value: f"<{name}{named}>{escape(text(value))}</{name}>"
@@ -97,7 +97,7 @@ class EncodedWriter:
             if key in value
         )
         if form.simple is not None:
-            return f"<{name}{named}{attributes}>{escape(lexical.writer(form.simple)(value['$value']))}</{name}>"
+            return f"<{name}{named}{attributes}>{escape(simple.writer(form.simple)(value['$value']))}</{name}>"
         return f"<{name}{named}{attributes}>{self._members(actual, value)}</{name}>"
 
     def _members(self, type: ComplexType, value: Any) -> str:

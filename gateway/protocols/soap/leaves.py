@@ -1,7 +1,7 @@
 """Generated statements for text: the inline tests that let the common value pass without a call.
 
 Every test is one-sided. A value it lets through is surely right and needs no escaping; any other goes to the exact closure of
-``lexical.py``, which decides. So a test may be as narrow as it likes and never changes what is accepted.
+``simple.py``, which decides. So a test may be as narrow as it likes and never changes what is accepted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import facets, lexical, simple
 from gateway.protocols.soap.model import SimpleType
 from gateway.protocols.soap.program import Program
 from gateway.protocols.soap.wildcards import escape
@@ -37,7 +37,7 @@ def fixed(type: SimpleType, value: str | None) -> SimpleType:
 
 def write_lines(program: Program, type: SimpleType, x: str) -> list[str]:
     """Statements that turn the JSON value in variable ``x`` into checked and escaped text."""
-    exact = lexical.writer(type)
+    exact = simple.writer(type)
     fallback = f"{x} = {program.object(lambda value: escape(exact(value)))}({x})"
     if type.variety != "atomic":
         return [fallback]
@@ -74,7 +74,7 @@ def _string(program: Program, type: SimpleType, x: str, fallback: str) -> list[s
 
 
 def _any_pattern(alternatives: tuple[str, ...]) -> Callable[[str], object]:
-    compiled = [lexical.compile_pattern(pattern) for pattern in alternatives]
+    compiled = [facets.compile_pattern(pattern) for pattern in alternatives]
     return compiled[0].search if len(compiled) == 1 else lambda text: any(pattern.search(text) for pattern in compiled)
 
 
@@ -98,7 +98,7 @@ def _enumeration(program: Program, type: SimpleType, x: str) -> str:
 
 def _accepts(type: SimpleType, value: str) -> bool:
     try:
-        lexical.checker(type)(value)
+        facets.checker(type)(value)
     except ValueError:
         return False
     return True

@@ -1,7 +1,7 @@
 """XML to JSON values, compiled: one generated function per complex type, walking an element's children once, in schema order.
 
 Strict about structure (an element missing, out of place or unknown is an error, never skipped), tolerant about values a newer
-ERP may know (codes outside an enumeration, lengths): see ``lexical.reader``. Raises ``Misfit`` or another ``ValueError`` whose
+ERP may know (codes outside an enumeration, lengths): see ``simple.reader``. Raises ``Misfit`` or another ``ValueError`` whose
 text names elements, never values.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree import ElementTree
 
-from gateway.protocols.soap import leaves, lexical
+from gateway.protocols.soap import leaves, lexical, simple
 from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, leaves_of, nullable
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -510,7 +510,7 @@ def _nil_reader(form: Form) -> Callable[[Any], dict[str, object] | None]:
 
 def attribute_reader(form: Form, *, ignore: bool = False) -> Callable[[Any], dict[str, object]]:
     """Reads the attributes of an element into a new object; ``ignore`` those nobody declared."""
-    known = [(a.name, key, lexical.reader(a.type), a.required, a.type.builtin in lexical.QUALIFIED) for key, a in form.attributes]
+    known = [(a.name, key, simple.reader(a.type), a.required, a.type.builtin in lexical.QUALIFIED) for key, a in form.attributes]
     names = frozenset(a.name for _, a in form.attributes)
     others = form.any_attribute
 
@@ -542,7 +542,7 @@ def _extra_attributes(node: Any, known: frozenset[str]) -> dict[str, object]:
 
 def leaf_reader(type: SimpleType, default: str | None) -> Callable[[Any], object]:
     """Reads an element of simple type, whatever state it is in."""
-    convert = lexical.reader(type)
+    convert = simple.reader(type)
     qualified = type.builtin in lexical.QUALIFIED
 
     def read(node: Any) -> object:
@@ -567,7 +567,7 @@ def leaf_reader(type: SimpleType, default: str | None) -> Callable[[Any], object
 
 
 def _text_reader(type: SimpleType) -> Callable[[Any], object]:
-    convert = lexical.reader(type)
+    convert = simple.reader(type)
 
     def read(node: Any) -> object:
         if len(node):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from gateway.protocols.soap import leaves, lexical
+from gateway.protocols.soap import leaves, lexical, simple
 from gateway.protocols.soap.form import Block, Form, FormNode, Slot, form_of
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -224,7 +224,7 @@ class _Source:
                 continue
             self.pattern += f'(?: {re.escape(attribute.name)}="{_ATTRIBUTE}"){"" if attribute.required else "?"}'
             x = self._group()
-            convert = f"{x} = {self.program.object(lexical.reader(attribute.type))}({x})"
+            convert = f"{x} = {self.program.object(simple.reader(attribute.type))}({x})"
             self._after.append(convert if attribute.required else f"if {x} is not None: {convert}")
             found.append((key, x, "" if attribute.required else f"{x} is not None"))
         return found
@@ -306,7 +306,7 @@ class _Source:
         if number:
             return [] if type.builtin == "decimal" else [f"{x} = int({x})"]
         unescape = f'if "&" in {x}: {x} = unescape({x})'
-        exact = self.program.object(lexical.reader(type))
+        exact = self.program.object(simple.reader(type))
         usual, test = leaves.read_expression(self.program, type, x)
         if usual != x:
             return [unescape, f"{x} = {exact}({x})"]

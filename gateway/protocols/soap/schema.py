@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import lexical, simple
 from gateway.protocols.soap.components import Component, Components, Unresolved
 from gateway.protocols.soap.documents import Node, children
 from gateway.protocols.soap.model import (
@@ -565,7 +565,7 @@ def _facets(base: Facets, node: Node) -> Facets:
 def _checked(type: SimpleType) -> SimpleType:
     """The type, if its facets can be worked with."""
     try:
-        lexical.writer(type)
+        simple.writer(type)
     except (ValueError, ArithmeticError) as error:
         facts = type.facets
         bounds = {name: getattr(facts, field) for name, field in _BOUNDS.items() if getattr(facts, field) is not None}

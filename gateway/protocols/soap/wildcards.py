@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from lxml import etree
 
-from gateway.protocols.soap import lexical
+from gateway.protocols.soap import lexical, simple
 from gateway.protocols.soap.documents import Node, has_doctype
 from gateway.protocols.soap.model import (
     ANY_TYPE,
@@ -192,7 +192,7 @@ class AnyWriter:
         if isinstance(type, SimpleType):
             if value.keys() != {"$type", "$value"} or type.builtin in lexical.QUALIFIED:
                 raise Unfit
-            return f"<{name} {declared}>{escape(lexical.writer(type)(value['$value']))}</{name}>"
+            return f"<{name} {declared}>{escape(simple.writer(type)(value['$value']))}</{name}>"
         if not isinstance(type, ComplexType) or not type.name or type.abstract or key == ANY_TYPE:
             raise Unfit("names a type the contract does not know")
         inner = {k: v for k, v in value.items() if k != "$type"}

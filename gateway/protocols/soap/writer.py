@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.protocols.soap import leaves, lexical
+from gateway.protocols.soap import leaves, lexical, simple
 from gateway.protocols.soap.form import (
     WILDCARD_SYMBOL,
     AnySlot,
@@ -404,7 +404,7 @@ def _concrete(type: object) -> bool:
 
 def attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]:
     """The writer of an attribute of that (prefixed) name, the space before it included."""
-    exact = lexical.writer(leaves.fixed(attribute.type, attribute.fixed))
+    exact = simple.writer(leaves.fixed(attribute.type, attribute.fixed))
     if attribute.type.builtin not in lexical.QUALIFIED:
         return lambda value: f' {name}="{escape_attribute(exact(value))}"'
 
@@ -416,7 +416,7 @@ def attribute_writer(name: str, attribute: Attribute) -> Callable[[object], str]
 
 
 def _qname_element(name: str, type: SimpleType, element: Element) -> ElementWriter:
-    exact = lexical.writer(leaves.fixed(type, element.fixed))
+    exact = simple.writer(leaves.fixed(type, element.fixed))
 
     def write(value: object) -> str:
         if value is None and element.nillable:
