@@ -31,6 +31,7 @@ from gateway.protocols.soap import (
     Packages,
     answer_schema,
     compile_operation,
+    fault_schemas,
     request_schema,
     resolver,
 )
@@ -207,6 +208,7 @@ class Operations:
             headers=request_headers(codec, _secret_headers(upstream)),
             faults=config.faults,
             coerce=coerce,
+            fault_schemas=partial(fault_schemas, contract, entry),
             one_way=entry.output is None,
             addressing=_addressing(upstream, entry, self._addresses[name]),
             packing=packing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple, Protocol
@@ -66,6 +66,10 @@ class Operation(Protocol):
         ...
 
     def answer_schema(self) -> dict[str, Any] | None: ...
+
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        """The declared faults by name: the status a route gives each, and the JSON Schema of its value under ``fault.detail``."""
+        ...
 
 
 class Authenticator(Protocol):

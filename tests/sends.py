@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,9 @@ class Erp:
 
     def answer_schema(self) -> dict[str, Any] | None:
         return None
+
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        return {}
 
 
 def payment(amount: str = "12.50", account: str = "6222020200112233", **changes: Any) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Call:
     parameters: list[tuple[str, Field]]
     request: Part | None
     answers: list[tuple[str, Json, Part | None]]
-    problems: list[tuple[str, Json, str]]
+    problems: list[tuple[str, Json, str, list[Field]]]
 
     @property
     def summary(self) -> str:
@@ -100,9 +100,10 @@ def _call(api: Json, method: str, path: str, tag: str, item: Json) -> Call:
     request = _part(item.get("requestBody"), schemas)
     answers, problems = [], []
     for status, answer in item["responses"].items():
-        if "$ref" in answer:
-            found = responses[status]
-            problems.append((status, found, _pretty(found["content"]["application/problem+json"]["example"])))
+        found = responses[status] if "$ref" in answer else answer
+        told = found.get("content", {}).get("application/problem+json")
+        if told is not None:
+            problems.append((status, found, _pretty(told["example"]), _faults(told["schema"], schemas)))
         else:
             answers.append((status, answer, _part(answer, schemas)))
     return Call(item["operationId"], method, path, tag, item, parameters, request, answers, problems)
@@ -120,6 +121,12 @@ def _part(body: Json | None, schemas: Json) -> Part | None:
     rows, more = fields(content["schema"], schemas)
     example = _pretty(content["example"]) if "example" in content else ""
     return Part(rows, more, example, not content["schema"])
+
+
+def _faults(schema: Json, schemas: Json) -> list[Field]:
+    """The rows of the faults that a problem may tell of."""
+    parts = [part for part in schema.get("allOf", ()) if "properties" in part]
+    return [row for part in parts for row in fields(part, schemas)[0]]
 
 
 def _pretty(value: object) -> str:

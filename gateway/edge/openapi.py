@@ -10,7 +10,7 @@ from typing import Any
 from gateway.approvals.messages import msgid
 from gateway.edge.examples import NoExample, example
 from gateway.edge.following import DOCUMENT_EXAMPLE, DOCUMENT_PROBLEMS, DOCUMENT_SCHEMA, HEADERS, following, key_parameters
-from gateway.edge.problems import PROBLEM_SCHEMA, PROBLEMS, response
+from gateway.edge.problems import PROBLEM_SCHEMA, PROBLEMS, refusal, response
 from gateway.exchange import Principal
 from gateway.offering import PATH
 from gateway.policy.roles import opening
@@ -119,6 +119,7 @@ def _operation(route: Route, schemas: Json) -> Json:
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
         },
     }
+    operation["responses"] |= _refusals(route, schemas)
     record = recorded(route)
     if record is not None:
         _describe_recorded(operation, record)
@@ -145,6 +146,23 @@ def _example(schema: Json, schemas: Json) -> Json:
         return {"example": example(schema, schemas)}
     except NoExample:
         return {}
+
+
+def _refusals(route: Route, schemas: Json) -> Json:
+    """The responses in which a declared fault of the contract is told: a problem whose ``fault.detail`` is typed."""
+    found: dict[int, Json] = {}
+    for number, (name, (status, schema)) in enumerate(route.call.refusals().items()):
+        component = f"{route.operation}.fault.{_component(name)}{f'.{number}' if _component(name) != name else ''}"
+        found.setdefault(status, {})[name] = _hoist(schema, component, schemas)
+    return {str(status): refusal(status, details, _details(details, schemas)) for status, details in found.items()}
+
+
+def _details(faults: Json, schemas: Json) -> Json:
+    """An example of the first fault that has one."""
+    for name, schema in faults.items():
+        if made := _example(schema, schemas):
+            return {name: made["example"]}
+    return {}
 
 
 def recorded(route: Route) -> Record | None:

@@ -23,6 +23,7 @@ from gateway.errors import (
     UnsupportedMediaType,
     UpstreamTimeout,
 )
+from gateway.upstreams.refusals import BY_STATUS
 
 Json = dict[str, Any]
 
@@ -90,3 +91,16 @@ def response(status: str, text: str) -> Json:
     """The response of a status that ``PROBLEM_EXAMPLES`` has an example of."""
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": PROBLEM_EXAMPLES[status].document(REQUEST)}
     return {"description": text, "content": {"application/problem+json": content}}
+
+
+def refusal(status: int, faults: Json, detail: Json) -> Json:
+    """The response of a status under which the ERP refuses with a declared fault.
+
+    :param faults: schemas of the faults' values by name.
+    :param detail: an example of ``fault.detail``.
+    """
+    told = {"type": "object", "properties": {"detail": {"type": "object", "properties": faults}}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"fault": told}}]}
+    fault = {"code": "Server", "subcodes": [], "reasons": {"en": "Refused."}, "detail": detail}
+    example = BY_STATUS[status]("Refused.", extensions={"fault": fault}).document(REQUEST)
+    return {"description": PROBLEMS[str(status)], "content": {"application/problem+json": {"schema": schema, "example": example}}}

@@ -6,7 +6,7 @@ Only its own documents exist for a satellite, and only as long as policy still l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,6 +49,9 @@ class Followed:
 
     def answer_schema(self) -> dict[str, Any] | None:
         return None
+
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        return {}
 
 
 FOLLOWED = Followed()

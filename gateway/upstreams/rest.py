@@ -109,6 +109,9 @@ class PassThrough:
     def answer_schema(self) -> dict[str, Any] | None:
         return None
 
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class RestOperation:
@@ -164,6 +167,9 @@ class RestOperation:
 
     def answer_schema(self) -> dict[str, Any] | None:
         return self.table.answer_schema()
+
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        return {}
 
 
 def query_of(values: Mapping[str, object]) -> str:

@@ -95,7 +95,7 @@ class SoapOperation:
 
     :param target: path of the service behind the client's base URL.
     :param coerce: turns parameters (strings) into the types of the contract, where no field table does.
-    :param faults: REST status by name of a declared fault; others are 422.
+    :param faults: REST status by name of a declared fault; others are 422. ``fault_schemas`` are those of their values.
     :param one_way: the contract has no answer; some servers send an empty envelope all the same.
     :param addressing: WS-Addressing, where it is spoken. The message's id is the document's, so that a message sent again is
         known as the same one.
@@ -114,6 +114,7 @@ class SoapOperation:
     headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     faults: Mapping[str, int] | None = None
     coerce: Callable[[object], object] | None = None
+    fault_schemas: Callable[[], Mapping[str, dict[str, Any]]] = dict
     one_way: bool = False
     addressing: Addressing | None = None
     security: Security | None = None
@@ -197,6 +198,10 @@ class SoapOperation:
 
     def answer_schema(self) -> dict[str, Any] | None:
         return self.table.answer_schema()
+
+    def refusals(self) -> Mapping[str, tuple[int, dict[str, Any]]]:
+        statuses = self.faults or {}
+        return {name: (statuses.get(name, 422), schema) for name, schema in self.fault_schemas().items()}
 
 
 def request_headers(codec: Codec, extra: Headers) -> tuple[tuple[bytes, bytes], ...]:

@@ -19,7 +19,7 @@ def snapshot(digest: str, described: list[str]) -> Any:
         return {"type": "object"}
 
     handler: Any = None
-    call: Any = SimpleNamespace(request_schema=schema, answer_schema=lambda: None)
+    call: Any = SimpleNamespace(request_schema=schema, answer_schema=lambda: None, refusals=dict)
     route = Route("orders.get", "v1", "GET", "/api/v1/orders", handler, call, 200)
     return SimpleNamespace(routes=(route,), issuer=None, digest=digest, policy=POLICY)
 

@@ -28,7 +28,7 @@ def test_every_operation_has_a_page(api: dict[str, Any]) -> None:
     for name in names:
         shown = call(api, name)
         assert shown.answers
-        assert all(example for _, _, example in shown.problems)
+        assert all(example for _, _, example, _ in shown.problems)
     with pytest.raises(NotFound):
         call(api, "payments.destroy")
 
@@ -64,3 +64,9 @@ def test_a_body_with_quotes_can_be_pasted(api: dict[str, Any]) -> None:
     words = shlex.split(curl(api, call({**api, "paths": {"/a/{id}": {"post": item}}}, "a.b")))
     assert words[-1] == f'"{hostile}"'
     assert "'" not in words[3].removeprefix("https://api.example.com")
+
+
+def test_declared_faults_are_shown_under_the_status_the_route_gives_them(api: dict[str, Any]) -> None:
+    faults = {status: [field.name for field in rows] for status, _, _, rows in call(api, "payments.get").problems}
+    assert faults["404"][:3] == ["fault", "detail", "NotFound"]
+    assert faults["400"] == []

@@ -18,8 +18,8 @@ from gateway.sending import Writing
 from gateway.stages.record import Record
 
 
-def schemas(request: Any, answer: Any = None) -> Any:
-    return SimpleNamespace(request_schema=lambda: request, answer_schema=lambda: answer)
+def schemas(request: Any, answer: Any = None, refusals: Any = None) -> Any:
+    return SimpleNamespace(request_schema=lambda: request, answer_schema=lambda: answer, refusals=lambda: refusals or {})
 
 
 def route(operation: str, method: str, path: str, call: Any, **more: Any) -> Route:
@@ -257,3 +257,17 @@ def test_the_mapping_of_a_discriminator_is_hoisted_too() -> None:
     found = api["components"]["schemas"]
     assert found["a.b.request"]["discriminator"]["mapping"] == {"{u}Car": "#/components/schemas/a.b.request.Car"}
     assert found["a.b.request.Car"] == named
+
+
+def test_a_declared_fault_is_typed_under_its_status() -> None:
+    node = {"$ref": "#/$defs/Node"}
+    missing = {"type": "object", "required": ["number"], "properties": {"number": {"type": "string"}, "more": node}}
+    faults = {"Missing": (404, {**missing, "$defs": {"Node": {"type": "object"}}}), "Bad é": (422, {"type": "string"})}
+    api = made(route("a.b", "POST", "/a", schemas(ORDER, None, faults)))
+    responses = api["paths"]["/api/v1/a"]["post"]["responses"]
+    told = responses["404"]["content"]["application/problem+json"]
+    assert (told["example"]["status"], told["example"]["origin"]) == (404, "upstream")
+    assert told["example"]["fault"]["detail"] == {"Missing": {"number": "text", "more": {}}}
+    assert responses["422"]["content"]["application/problem+json"]["example"]["fault"]["detail"] == {"Bad é": "text"}
+    assert responses["400"] == {"$ref": "#/components/responses/400"}
+    assert "number" in api["components"]["schemas"]["a.b.fault.Missing"]["properties"]

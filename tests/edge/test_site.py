@@ -33,7 +33,7 @@ POLICY = b"p, oa, demo, orders.create, allow\np, wms, demo, stock.get, allow\n# 
 
 def route(operation: str, method: str, path: str, version: str = "v2") -> Api:
     handler: Any = None
-    call: Any = SimpleNamespace(request_schema=lambda: ORDER, answer_schema=lambda: ORDER)
+    call: Any = SimpleNamespace(request_schema=lambda: ORDER, answer_schema=lambda: ORDER, refusals=dict)
     return Api(operation, version, method, f"/api/{version}{path}", handler, call, 200)
 
 
