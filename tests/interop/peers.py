@@ -66,7 +66,7 @@ def _npm() -> None:
     if not (node_modules() / "soap" / "package.json").is_file():
         folder = node_modules().parent
         folder.mkdir(parents=True, exist_ok=True)
-        _run("npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, f"soap@{NPM_SOAP}")
+        _run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder, f"soap@{NPM_SOAP}")
 
 
 def _python() -> None:
