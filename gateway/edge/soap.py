@@ -25,6 +25,7 @@ from gateway.errors import (
     MethodNotAllowed,
     NotFound,
     Problem,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from gateway.exchange import ABSENT, Exchange, Headers, Reply, Request, Whole
@@ -39,6 +40,7 @@ from gateway.protocols.facade import (
     Misfit,
     OfferedOperation,
     blames_caller,
+    coded,
     fault,
     open_envelope,
     response_header,
@@ -142,7 +144,12 @@ class SoapFacade:
         if token is None and own is None:
             return request.headers
         client, secret = (token.username, token.password) if token is not None else own or ("", "")
-        value = await self._credentials.authorization(snapshot.issuer, client, secret, request.peer)
+        try:
+            value = await self._credentials.authorization(snapshot.issuer, client, secret, request.peer)
+        except Unauthenticated as error:
+            if token is None:
+                raise
+            raise coded(Unauthenticated, "FailedAuthentication", error.detail) from error
         return [*((n, v) for n, v in request.headers if n != b"authorization"), (b"authorization", value)]
 
 
@@ -278,8 +285,9 @@ def _document(headers: dict[bytes, str], value: Any, base: str) -> dict[str, Any
 def _fault(reply: Reply, version: str, offered: Offered | None, addressing: Addressing | None, *, secret: bool) -> Reply:
     """A problem as a fault. ``secret`` says whether a user name and password could have been sent.
 
-    HTTP status: 401 for a credential that is missing or wrong, since clients wait for it before they send one; else what the SOAP
-    bindings say: 500, and for SOAP 1.2 400 where the sender is to blame.
+    HTTP status: what the SOAP bindings say, 500, and for SOAP 1.2 400 where the sender is to blame; but 401 where HTTP's own
+    credential is wrong or none came, since clients wait for it before they send one. Some read no fault under a 401, so one about
+    the Security header never has it.
     """
     problem = orjson.loads(reply.body)  # type: ignore[arg-type]
     if problem["type"].endswith(":idempotency-key-missing"):
@@ -296,7 +304,7 @@ def _fault(reply: Reply, version: str, offered: Offered | None, addressing: Addr
         header = upgrade() if mismatch else response_header(addressing, offered.service.space, "problem")
         body = offered.service.envelope(version, content, header)
     status = 400 if version == "1.2" and blames_caller(problem) else 500
-    if problem["status"] == 401:
+    if problem["status"] == 401 and "fault_code" not in problem:
         status = 401
         if secret:
             headers.append((b"www-authenticate", b'Basic realm="erp-gateway", charset="UTF-8"'))

@@ -206,10 +206,18 @@ def test_credentials_of_http(gateway: GatewayProcess, headers: dict[str, str], s
         assert any(challenge.startswith("Basic") for challenge in challenges)
 
 
+@pytest.mark.parametrize(("version", "status"), [("1.1", 500), ("1.2", 400)])
+def test_a_wrong_user_name_token_keeps_the_status_of_the_binding(gateway: GatewayProcess, version: str, status: int) -> None:
+    wrong = envelope(GET, f"<s:Security>{token('oa', 'wrong')}</s:Security>", version)
+    answer = post(gateway, wrong, version=version)
+    assert (answer.status_code, "www-authenticate" in answer.headers) == (status, False)
+    assert b"wsse:FailedAuthentication" in answer.content
+
+
 def test_a_digest_is_told_what_to_do(gateway: GatewayProcess) -> None:
     kind = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest"
     answer = post(gateway, signed().replace("<s:Password>", f'<s:Password Type="{kind}">'))
-    assert fault(answer)[0] == "wsse:UnsupportedSecurityToken"
+    assert (answer.status_code, fault(answer)[0]) == (500, "wsse:UnsupportedSecurityToken")
     assert "PasswordText" in fault(answer)[1]
 
 
