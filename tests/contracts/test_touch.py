@@ -28,8 +28,8 @@ def found(deployment: Deployment, of: Difference) -> list[Touched]:
 def test_a_removed_operation_reaches_every_route_that_calls_it_or_probes_with_it(deployment: Deployment) -> None:
     reached = found(deployment, difference(removed=("GetPayment",), reasons={"GetPayment": "it is encoded"}))
     assert [(touch.route, touch.place, touch.breaks) for touch in reached] == [
-        ("payments.create", "routes/payments.yaml:12", True),
-        ("payments.get", "routes/payments.yaml:13", True),
+        ("payments.create", "routes/payments.yaml:13", True),
+        ("payments.get", "routes/payments.yaml:14", True),
     ]
     assert reached[0].what == "the operation is not offered any more: it is encoded"
 
@@ -54,12 +54,12 @@ def test_a_field_no_row_names_reaches_nothing(deployment: Deployment) -> None:
 
 def test_a_field_that_must_be_sent_now_reaches_the_route(deployment: Deployment) -> None:
     change = Change("CreatePayment", "request", "Payment.NEW", "added", "", "xs:string, required", True)
-    assert [(touch.place, touch.breaks) for touch in found(deployment, difference(change))] == [("routes/payments.yaml:6", True)]
+    assert [(touch.place, touch.breaks) for touch in found(deployment, difference(change))] == [("routes/payments.yaml:7", True)]
 
 
 def test_a_message_without_a_table_is_reached_as_a_whole(deployment: Deployment) -> None:
     change = Change("CreatePayment", "answer", "", "retyped", "", "", True)
-    assert [touch.place for touch in found(deployment, difference(change))] == ["routes/payments.yaml:6"]
+    assert [touch.place for touch in found(deployment, difference(change))] == ["routes/payments.yaml:7"]
 
 
 def test_the_upstream_is_found_by_its_wsdl(deployment: Deployment) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadAnswer, FaultServer, FieldError, Problem, Refused, Unprocessable
 from gateway.exchange import ABSENT, Exchange, Headers, Outgoing, Request
+from gateway.mapping.path import Path
 from gateway.upstreams.rest import PassThrough, RestOperation, Target, query_of
 from gateway.upstreams.table import Table
 
@@ -69,6 +70,9 @@ class UpperCase:
     def schema(self) -> dict[str, Any]:
         return {"title": "mapped"}
 
+    def whole(self) -> list[tuple[Path, Path]]:
+        return []
+
 
 class LowerCase:
     def __call__(self, value: Any) -> object:
@@ -78,6 +82,9 @@ class LowerCase:
 
     def schema(self) -> dict[str, Any]:
         return {"title": "answered"}
+
+    def whole(self) -> list[tuple[Path, Path]]:
+        return []
 
 
 def call(headers: Headers | None = None, query: str = "", params: dict[str, str] | None = None, value: Any = ABSENT) -> Exchange:

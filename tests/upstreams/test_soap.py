@@ -19,6 +19,7 @@ from gateway.errors import (
     UntrustedAnswer,
 )
 from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Request
+from gateway.mapping.path import Path
 from gateway.upstreams.soap import SoapOperation, request_headers
 from gateway.upstreams.table import Table
 
@@ -72,6 +73,9 @@ class UpperCase:
     def schema(self) -> dict[str, Any]:
         return {"title": "mapped"}
 
+    def whole(self) -> list[tuple[Path, Path]]:
+        return []
+
 
 class LowerCase:
     def __call__(self, value: Any) -> object:
@@ -79,6 +83,9 @@ class LowerCase:
 
     def schema(self) -> dict[str, Any]:
         return {"title": "answered"}
+
+    def whole(self) -> list[tuple[Path, Path]]:
+        return []
 
 
 def operation(client: Any = None, outcome: Any = None, table: Table | None = None, **settings: Any) -> SoapOperation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import FieldError, Unprocessable
+from gateway.mapping.path import Path
 from gateway.upstreams.table import Table, in_rest_terms
 
 
@@ -17,6 +18,9 @@ class Renamed:
 
     def schema(self) -> dict[str, Any]:
         return {"title": "rest"}
+
+    def whole(self) -> list[tuple[Path, Path]]:
+        return []
 
 
 def test_schemas() -> None:
