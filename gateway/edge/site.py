@@ -149,7 +149,13 @@ class Observed:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
+    """Problems as JSON, to a browser in the documentation as a page; the pages' script asks for JSON."""
     problem = error if isinstance(error, Problem) else Internal()
+    accept = request.headers.get("accept", "")
+    if request.url.path.startswith("/docs") and "text/html" in accept and "application/problem+json" not in accept:
+        shown = page(request, "docs-problem.html", problem.status, problem=problem, tokens=False, reader="")
+        shown.headers.update(problem.headers)
+        return shown
     return JSONResponse(problem.document(), problem.status, headers=problem.headers, media_type="application/problem+json")
 
 

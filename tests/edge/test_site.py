@@ -181,3 +181,13 @@ async def test_every_refusal_is_a_problem(method: str, path: str, status: int, s
     assert "secret" not in answer.text
     if status == 405:
         assert "GET" in answer.headers["allow"]
+
+
+async def test_a_browser_sees_a_page_and_a_script_json_where_there_is_no_call() -> None:
+    _, client = made()
+    browser = await client.get("/docs/v2/no.such", headers={"accept": "text/html,application/xhtml+xml"})
+    assert (browser.status_code, browser.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert browser.headers["content-security-policy"] == CSP
+    assert 'href="/docs"' in browser.text
+    script = await client.get("/docs/v2/no.such", headers={"accept": "text/html, application/problem+json"})
+    assert script.headers["content-type"] == "application/problem+json"

@@ -27,7 +27,7 @@ function show(text) {
 }
 
 async function load(address, held) {
-  const answer = await fetch(address, { headers: { ...held, accept: "text/html" }, cache: "no-store", credentials: "same-origin" });
+  const answer = await fetch(address, { headers: { ...held, accept: "text/html, application/problem+json" }, cache: "no-store", credentials: "same-origin" });
   if (!answer.ok) return problem(answer);
   show(await answer.text());
   return "";
