@@ -270,3 +270,12 @@ def test_a_key_is_the_messages_id_unless_there_is_a_header(gateway: GatewayProce
     missing: dict[str, Any] = {"resource": "stock-movements"}
     odd = signed(f'<create xmlns="{space}"/>', "wms", header="<w:MessageID>订</w:MessageID>")
     assert "wsa:MessageID" in fault(post(gateway, odd, **missing))[1]
+
+
+def test_the_documentation_names_the_service(gateway: GatewayProcess) -> None:
+    api = httpx.get(f"{gateway.url}/openapi/v1.json").json()
+    said = api["paths"]["/api/v1/payments"]["post"]["externalDocs"]
+    assert said == {"url": "/soap/payments?wsdl", "description": "Also offered as the SOAP operation create."}
+    assert "externalDocs" not in api["paths"]["/api/v1/stock/{sku}"]["get"]
+    page = httpx.get(f"{gateway.url}/docs/v1/payments.create", follow_redirects=True)
+    assert (page.status_code, '<a href="/soap/payments?wsdl">' in page.text) == (200, True)
