@@ -129,7 +129,11 @@ class SoapFacade:
         content_type = (request.header(b"content-type") or b"").decode("latin-1")
         envelope = open_envelope(await request.body.read(), content_type, self._now())
         operation, route = _dispatched(offered, envelope, request)
-        headers = request.headers if route.public else await self._with_token(snapshot, request, envelope)
+        headers = request.headers
+        if not route.public:
+            # The route asks again; a stranger's message is not worth reading to its end.
+            headers = await self._with_token(snapshot, request, envelope)
+            await snapshot.authenticator.principal(headers)
         exchange = _exchange(snapshot, request, route, operation.call(envelope.content), _passed(headers, route, envelope))
         exchange.notes["soap"] = envelope.version
         return _Opened(offered, operation, route, exchange, envelope.version, envelope.addressing)

@@ -181,3 +181,17 @@ def test_http_credentials_will_do(gateway: GatewayProcess) -> None:
     assert serialize_object(orders) == serialize_object(same)
     none = httpx.post(f"{gateway.url}/soap/sales-orders", content=b"", headers={"content-type": "text/xml"})
     assert none.status_code == 500
+
+
+def test_a_retry_in_soap_of_a_call_in_rest_is_a_retry(gateway: GatewayProcess) -> None:
+    body, again = payment(number("OA"), "4711", "12.50"), key()
+    created = gateway.call(
+        "oa", "POST", "/api/v1/payments", json=body, headers={name.lower(): value for name, value in again.items()}
+    )
+    assert created.status_code == 201
+    told = client(gateway, "payments", headers=again).service.create(**body)
+    assert (told.document.id, told.document.replayed) == (created.headers["document-id"], True)
+    assert told.answer.number == created.json()["number"]
+    with pytest.raises(Fault) as reused:
+        client(gateway, "payments", headers=again).service.create(**{**body, "amount": "12.51"})
+    assert problem(reused.value)["type"] == "urn:erp-gateway:problem:idempotency-key-reused"
