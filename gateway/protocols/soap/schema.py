@@ -12,14 +12,21 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 
-from gateway.protocols.soap import lexical, simple
 from gateway.protocols.soap.components import Component, Components, Unresolved
+from gateway.protocols.soap.declared import (
+    checked,
+    documentation,
+    facets_of,
+    is_true,
+    merged,
+    occurs,
+    prohibited,
+    wildcard_of,
+)
 from gateway.protocols.soap.documents import Node, children
 from gateway.protocols.soap.model import (
     ANY_TYPE,
-    SOAP_ENC,
     SWA_REF,
-    XML,
     XSD,
     ArrayType,
     Attribute,
@@ -35,47 +42,16 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
+from gateway.protocols.soap.standard import ANY, ATTRIBUTES, MAP, is_standard, standard_type
 
 _COMPLEX, _SIMPLE = f"{{{XSD}}}complexType", f"{{{XSD}}}simpleType"
 _GROUPS = {f"{{{XSD}}}{kind}": kind for kind in ("sequence", "choice", "all")}
 _CONTENT = {f"{{{XSD}}}simpleContent": "simple", f"{{{XSD}}}complexContent": "complex"}
 _DERIVATION = {f"{{{XSD}}}extension": "extension", f"{{{XSD}}}restriction": "restriction"}
-_ENCODINGS = frozenset(SOAP_ENC.values())
 _WSDL_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
 _ARRAY_TYPE = re.compile(r"(.+?)((?:\[[0-9, ]*\])+)").fullmatch
 _MAX_RANK = 5
 _MAX_TYPES = 50_000
-_XMIME = "http://www.w3.org/2005/05/xmlmime"
-_KNOWN_ATTRIBUTES = {
-    f"{{{XML}}}lang": "language",
-    f"{{{XML}}}space": "NCName",
-    f"{{{XML}}}base": "anyURI",
-    f"{{{XML}}}id": "ID",
-    f"{{{_XMIME}}}contentType": "string",
-    f"{{{_XMIME}}}expectedContentTypes": "string",
-}
-_STANDARD: dict[str, Type] = {
-    SWA_REF: SimpleType("base64Binary", SWA_REF),
-    "{http://xml.apache.org/xml-soap}DataHandler": SimpleType("base64Binary", "{http://xml.apache.org/xml-soap}DataHandler"),
-    **{
-        f"{{{_XMIME}}}{name}": ComplexType(
-            f"{{{_XMIME}}}{name}",
-            f"{{{_XMIME}}}{name}",
-            attributes=(Attribute(f"{{{_XMIME}}}contentType", SimpleType("string")),),
-            simple=SimpleType(name),
-        )
-        for name in ("base64Binary", "hexBinary")
-    },
-}
-"""Types that contracts name by a standard's own location, which is not fetched; DataHandler is what Axis calls an attachment."""
-MAP = "{http://xml.apache.org/xml-soap}Map"
-ANY = ComplexType(
-    ANY_TYPE,
-    ANY_TYPE,
-    mixed=True,
-    any_attribute=Wildcard(process="lax"),
-    content=Wildcard(process="lax", min=0, max=None),
-)
 
 
 class Schema:
@@ -143,7 +119,7 @@ class Schema:
         return Element(
             name,
             self._element_type(component, owner),
-            nillable=_true(node.get("nillable")),
+            nillable=is_true(node.get("nillable")),
             default=node.get("default"),
             fixed=node.get("fixed"),
             documentation=documentation(node),
@@ -177,8 +153,8 @@ class Schema:
             self._reference(MAP)
         if name in self.types or name in self._building or name in self.broken:
             return name
-        if name in _STANDARD or namespace(name) == XSD or namespace(name) in _ENCODINGS:
-            self.types[name] = self._builtin(name)
+        if is_standard(name):
+            self.types[name] = self._standard(name)
             return name
         try:
             self._queue.append((name, self._components.get("type", name)))
@@ -186,26 +162,11 @@ class Schema:
             self.broken[name] = str(why)
         return name
 
-    def _builtin(self, name: str) -> Type:
-        if name in _STANDARD:
-            return _STANDARD[name]
-        if namespace(name) in _ENCODINGS:
-            return self._soap_encoding(name)
-        try:
-            return lexical.builtin(local(name))
-        except KeyError:
-            raise Unresolved(f"XML Schema has no type {local(name)}") from None
-
-    def _soap_encoding(self, name: str) -> Type:
-        """A type of the SOAP encoding's own schema: arrays, and the simple types once more."""
-        if local(name) == "Array":
-            return ArrayType(name, self._reference(ANY_TYPE), name=name)
-        if local(name) == "Struct":
-            return replace(ANY, key=name, name=name)
-        try:
-            return replace(lexical.builtin("base64Binary" if local(name) == "base64" else local(name)), name=name)
-        except KeyError:
-            raise Unresolved(f"the SOAP encoding has no type {local(name)}") from None
+    def _standard(self, name: str) -> Type:
+        found = standard_type(name)
+        if isinstance(found, ArrayType):
+            self._reference(found.item)
+        return found
 
     # --- types -------------------------------------------------------------------------------------------------------
 
@@ -233,8 +194,8 @@ class Schema:
         known = self.types.get(name)
         if known is not None:
             return known
-        if name in _STANDARD or namespace(name) == XSD or namespace(name) in _ENCODINGS:
-            self.types[name] = self._builtin(name)
+        if is_standard(name):
+            self.types[name] = self._standard(name)
             return self.types[name]
         component = self._components.get("type", name)
         self._queue.append((name, component))
@@ -244,11 +205,11 @@ class Schema:
         node = component.node
         name = key if node.get("name") else None
         frame = ComplexType(
-            key, name, abstract=_true(node.get("abstract")), mixed=_true(node.get("mixed")), documentation=documentation(node)
+            key, name, abstract=is_true(node.get("abstract")), mixed=is_true(node.get("mixed")), documentation=documentation(node)
         )
         for content in children(node, *_CONTENT):
             for derivation in children(content, *_DERIVATION):
-                frame = replace(frame, mixed=frame.mixed or _true(content.get("mixed")))
+                frame = replace(frame, mixed=frame.mixed or is_true(content.get("mixed")))
                 return self._derived(frame, component.at(derivation), _CONTENT[str(content.tag)])
         attributes, wildcard = self._attributes(component)
         return replace(frame, attributes=attributes, any_attribute=wildcard, content=self._content(component, key))
@@ -262,7 +223,7 @@ class Schema:
         extends = _DERIVATION[str(node.tag)] == "extension"
         attributes, wildcard = self._attributes(component)
         if isinstance(base, ComplexType):
-            attributes = _merge(base.attributes, attributes, _prohibited(component))
+            attributes = merged(base.attributes, attributes, prohibited(component))
             wildcard = (wildcard or base.any_attribute) if extends else wildcard
         result = replace(
             frame,
@@ -320,7 +281,7 @@ class Schema:
             inner = self._simple(component.at(inline))
         if inner is None:
             raise Unresolved("simple content is derived from a type without text")
-        return inner if extends else _checked(replace(inner, name=None, facets=_facets(inner.facets, component.node)))
+        return inner if extends else checked(replace(inner, name=None, facets=facets_of(inner.facets, component.node)))
 
     def _simple(self, component: Component) -> SimpleType:
         node = component.node
@@ -328,14 +289,14 @@ class Schema:
         for child in children(node, f"{{{XSD}}}restriction", f"{{{XSD}}}list", f"{{{XSD}}}union"):
             built = getattr(self, "_by_" + local(str(child.tag)))(component.at(child))
             result: SimpleType = replace(built, name=name if node.get("name") else None, documentation=documentation(node))
-            return _checked(result)
+            return checked(result)
         raise Unresolved(f"simple type {name or 'without a name'} has no content")
 
     def _by_restriction(self, component: Component) -> SimpleType:
         base = self._simple_base(component, "base")[0]
         if base.name == SWA_REF:
             raise Unresolved("a type is derived from swaRef")
-        return replace(base, facets=_facets(base.facets, component.node))
+        return replace(base, facets=facets_of(base.facets, component.node))
 
     def _by_list(self, component: Component) -> SimpleType:
         item = self._simple_base(component, "itemType")[0]
@@ -370,7 +331,7 @@ class Schema:
                 found |= {a.name: a for a in inner}
                 wildcard = wildcard or any_inner
             elif tag == "anyAttribute":
-                wildcard = _wildcard(component.at(node))
+                wildcard = wildcard_of(component.at(node))
         return tuple(found.values()), wildcard
 
     def _attribute(self, component: Component) -> Attribute:
@@ -379,8 +340,8 @@ class Schema:
         required = node.get("use") == "required"
         if reference:
             name = component.name(reference)
-            if name in _KNOWN_ATTRIBUTES:
-                return Attribute(name, SimpleType(_KNOWN_ATTRIBUTES[name]), required, node.get("default"), node.get("fixed"))
+            if name in ATTRIBUTES:
+                return Attribute(name, SimpleType(ATTRIBUTES[name]), required, node.get("default"), node.get("fixed"))
             declared = self._attribute_type(self._components.get("attribute", name))
             return Attribute(name, declared, required, node.get("default"), node.get("fixed"))
         form = node.get("form")
@@ -416,7 +377,7 @@ class Schema:
 
     def _particle(self, component: Component, owner: str, depth: int) -> Particle | None:
         node = component.node
-        low, high = _occurs(node)
+        low, high = occurs(node)
         tag = local(str(node.tag))
         if high == 0:
             return None
@@ -425,7 +386,7 @@ class Schema:
         if tag == "element":
             return self._element_particle(component, owner, low, high)
         if tag == "any":
-            return replace(_wildcard(component), min=low, max=high)
+            return replace(wildcard_of(component), min=low, max=high)
         if tag == "group":
             target = self._group_reference(component, "group")
             for child in children(target.node, *_GROUPS):
@@ -450,13 +411,13 @@ class Schema:
 
     def _substitutable(self, name: str, low: int, high: int | None) -> Particle:
         head = self._components.get("element", name)
-        members = [] if _true(head.node.get("abstract")) else [name]
+        members = [] if is_true(head.node.get("abstract")) else [name]
         pending = list(self._members.get(name, ()))
         while pending:
             member = pending.pop(0)
             component = self._components.get("element", member)
             pending += self._members.get(member, ())
-            if not _true(component.node.get("abstract")) and member not in members:
+            if not is_true(component.node.get("abstract")) and member not in members:
                 members.append(member)
         if not members:
             raise Unresolved(f"element {name} is abstract and nothing may stand for it")
@@ -479,96 +440,3 @@ class Schema:
                 for derivation in children(content, *_DERIVATION):
                     bases.setdefault(component.at(derivation).name(derivation.get("base", "")), []).append(name)
         return bases
-
-
-def documentation(node: Node) -> str:
-    """The text of a node's annotation, one line."""
-    texts = node.iterfind(f"{{{XSD}}}annotation/{{{XSD}}}documentation")
-    return " ".join(" ".join("".join(map(str, text.itertext())).split()) for text in texts).strip()
-
-
-def _true(text: str | None) -> bool:
-    return text in ("true", "1")
-
-
-def _occurs(node: Node) -> tuple[int, int | None]:
-    low, high = node.get("minOccurs", "1"), node.get("maxOccurs", "1")
-    try:
-        return int(low), None if high == "unbounded" else int(high)
-    except ValueError:
-        raise Unresolved(f"minOccurs {low!r} or maxOccurs {high!r} is no number") from None
-
-
-def _wildcard(component: Component) -> Wildcard:
-    spaces = component.node.get("namespace", "##any").split()
-    process = component.node.get("processContents", "strict")
-    if process not in ("strict", "lax", "skip"):
-        raise Unresolved(f"processContents {process!r} is unknown")
-    if spaces == ["##any"]:
-        return Wildcard(process=process)  # type: ignore[arg-type]
-    if spaces == ["##other"]:
-        return Wildcard(excluded=component.namespace, process=process)  # type: ignore[arg-type]
-    known = {"##targetNamespace": component.namespace, "##local": ""}
-    return Wildcard(tuple(known.get(space, space) for space in spaces), process=process)  # type: ignore[arg-type]
-
-
-def _prohibited(component: Component) -> set[str]:
-    return {str(node.get("name")) for node in children(component.node, f"{{{XSD}}}attribute") if node.get("use") == "prohibited"}
-
-
-def _merge(base: tuple[Attribute, ...], own: tuple[Attribute, ...], prohibited: set[str]) -> tuple[Attribute, ...]:
-    merged = {a.name: a for a in base if local(a.name) not in prohibited} | {a.name: a for a in own}
-    return tuple(merged.values())
-
-
-_COUNTS = {
-    "length": "length",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "totalDigits": "total_digits",
-    "fractionDigits": "fraction_digits",
-}
-_BOUNDS = {
-    "minInclusive": "min_inclusive",
-    "maxInclusive": "max_inclusive",
-    "minExclusive": "min_exclusive",
-    "maxExclusive": "max_exclusive",
-}
-
-
-def _facets(base: Facets, node: Node) -> Facets:
-    """The facets of a restriction: its own over those of its base."""
-    values: dict[str, object] = {}
-    patterns: list[str] = []
-    enumeration: list[str] = []
-    for child in children(node):
-        name, value = local(str(child.tag)), child.get("value", "")
-        if name in _COUNTS:
-            if not value.strip().isdigit():
-                raise Unresolved(f"the facet {name} has the value {value!r}")
-            values[_COUNTS[name]] = int(value)
-        elif name in _BOUNDS:
-            values[_BOUNDS[name]] = value.strip()
-        elif name == "whiteSpace":
-            values["whitespace"] = value
-        elif name == "pattern":
-            patterns.append(value)
-        elif name == "enumeration":
-            enumeration.append(value)
-    if patterns:
-        values["patterns"] = (*base.patterns, tuple(patterns))
-    if enumeration:
-        values["enumeration"] = tuple(enumeration)
-    return replace(base, **values)  # type: ignore[arg-type]
-
-
-def _checked(type: SimpleType) -> SimpleType:
-    """The type, if its facets can be worked with."""
-    try:
-        simple.writer(type)
-    except (ValueError, ArithmeticError) as error:
-        facts = type.facets
-        bounds = {name: getattr(facts, field) for name, field in _BOUNDS.items() if getattr(facts, field) is not None}
-        said = str(error) if "pattern" in str(error) else f"a facet is no {type.builtin}: {bounds or facts.enumeration}"
-        raise Unresolved(said) from error
-    return type
