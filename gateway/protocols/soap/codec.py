@@ -19,7 +19,8 @@ from gateway.protocols.soap.encoded_reader import EncodedReader
 from gateway.protocols.soap.encoded_writer import EncodedWriter
 from gateway.protocols.soap.faults import FaultReader
 from gateway.protocols.soap.model import ENVELOPES, Contract, Element, Message, Operation, local, namespace
-from gateway.protocols.soap.reader import ElementReader, NamespacesNeeded, ReaderCompiler, readers_of
+from gateway.protocols.soap.nodes import ElementReader, NamespacesNeeded
+from gateway.protocols.soap.reader import ReaderCompiler, readers_of
 from gateway.protocols.soap.scanner import MISS, Scanner
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 

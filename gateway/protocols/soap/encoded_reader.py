@@ -28,7 +28,7 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
-from gateway.protocols.soap.reader import MAX_DEPTH, TYPE, Misfit, attribute_reader, is_nil, prefixed, shown, too_deep
+from gateway.protocols.soap.nodes import MAX_DEPTH, TYPE, Misfit, attribute_reader, is_nil, prefixed, shown, too_deep
 from gateway.protocols.soap.wildcards import inner_xml
 
 MAX_SHARED: Final = 100_000

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
 from gateway.protocols.soap.model import XML, local, namespace
-from gateway.protocols.soap.reader import NamespacesNeeded
+from gateway.protocols.soap.nodes import NamespacesNeeded
 
 _ADDRESSING: Final = frozenset(
     {

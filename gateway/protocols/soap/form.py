@@ -146,6 +146,25 @@ def nullable(node: FormNode) -> bool:
     return (any if node.kind == "choice" else all)(nullable(child) for child in node.nodes)
 
 
+def beginnings(node: FormNode) -> tuple[list[str], list[Wildcard]]:
+    """The element names and wildcards a node may begin with."""
+    if isinstance(node, Slot):
+        return [node.element.name], []
+    if isinstance(node, Items):
+        return [slot.element.name for slot in node.slots], list(node.wildcards)
+    if isinstance(node, AnySlot):
+        return [], [node.wildcard]
+    names: list[str] = []
+    wildcards: list[Wildcard] = []
+    for child in node.nodes:
+        more, wild = beginnings(child)
+        names += more
+        wildcards += wild
+        if node.kind == "sequence" and not nullable(child):
+            break
+    return names, wildcards
+
+
 # --- content models --------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from gateway.protocols.soap.binaries import Binaries
 from gateway.protocols.soap.codec import Codec
 from gateway.protocols.soap.model import Contract, Message
 from gateway.protocols.soap.multipart import Part, media_type, read_package
-from gateway.protocols.soap.reader import NIL
+from gateway.protocols.soap.nodes import NIL
 
 XOP: Final = "http://www.w3.org/2004/08/xop/include"
 _INCLUDE: Final = f"{{{XOP}}}Include"

@@ -10,14 +10,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.etree import ElementTree
 
-from gateway.protocols.soap import leaves, lexical, simple
-from gateway.protocols.soap.form import WILDCARD_SYMBOL, AnySlot, Block, Form, FormNode, Items, Slot, form_of, leaves_of, nullable
+from gateway.protocols.soap import leaves, lexical
+from gateway.protocols.soap.form import (
+    WILDCARD_SYMBOL,
+    AnySlot,
+    Block,
+    Form,
+    FormNode,
+    Items,
+    Slot,
+    beginnings,
+    form_of,
+    leaves_of,
+    nullable,
+)
 from gateway.protocols.soap.model import (
     ANY_TYPE,
     XSD,
-    XSI,
     ArrayType,
     ComplexType,
     Contract,
@@ -27,77 +37,32 @@ from gateway.protocols.soap.model import (
     local,
     namespace,
 )
+from gateway.protocols.soap.nodes import (
+    BARE,
+    END,
+    MAX_DEPTH,
+    NIL,
+    TYPE,
+    ElementReader,
+    Misfit,
+    NamespacesNeeded,
+    attribute_reader,
+    check_attributes,
+    is_nil,
+    leaf_reader,
+    missing,
+    nil_reader,
+    no_text,
+    prefixed,
+    selector,
+    shown,
+    stray,
+    text_reader,
+    too_deep,
+)
 from gateway.protocols.soap.order import matcher
 from gateway.protocols.soap.program import Body, Program
 from gateway.protocols.soap.wildcards import inner_xml, outer_xml
-
-ElementReader = Callable[[Any, int], object]
-
-MAX_DEPTH = 100
-NIL, TYPE = f"{{{XSI}}}nil", f"{{{XSI}}}type"
-
-
-class Misfit(ValueError):
-    """The XML does not have the structure the contract gives it."""
-
-
-class NamespacesNeeded(Exception):
-    """Met something whose meaning depends on prefixes; read again from a tree that keeps them."""
-
-
-class _End:
-    tag = ""
-
-
-END = _End()
-BARE = ElementTree.Element("a").__sizeof__()
-"""The size of an element without attributes and children: one test for both. lxml's nodes have another and are read exactly."""
-
-
-def shown(node: Any) -> str:
-    return local(str(node.tag)) or "the end"
-
-
-# --- what generated code calls when a test fails ---------------------------------------------------------------------
-
-
-def missing(parent: Any, found: Any) -> None:
-    raise Misfit(f"element {shown(parent)}: {'content is missing' if found is END else f'{shown(found)} is out of place'}")
-
-
-def stray(node: Any) -> None:
-    raise Misfit(f"element {shown(node)}: text where only elements belong")
-
-
-def no_text(node: Any) -> None:
-    if any(text and not text.isspace() for text in (node.text, *(child.tail for child in node))):
-        stray(node)
-
-
-def too_deep(node: Any) -> None:
-    raise Misfit(f"element {shown(node)}: nested more than {MAX_DEPTH} deep")
-
-
-def is_nil(node: Any) -> bool:
-    return (node.get(NIL) or "").strip() in ("true", "1")
-
-
-def prefixed(node: Any, text: str) -> str:
-    """The Clark name of a QName in the scope of a node."""
-    if not hasattr(node, "nsmap"):
-        raise NamespacesNeeded
-    prefix, _, name = text.strip().rpartition(":")
-    space = node.nsmap.get(prefix or None)
-    if space is None and prefix:
-        raise Misfit(f"element {shown(node)}: the prefix of a name is not declared")
-    return f"{{{space}}}{name}" if space else name
-
-
-def check_attributes(node: Any, known: frozenset[str]) -> None:
-    """Refuse attributes of no namespace that the contract does not declare; others are infrastructure."""
-    for name in node.keys():  # noqa: SIM118
-        if not name.startswith("{") and name not in known:
-            raise Misfit(f"element {shown(node)}: the attribute {name} is unknown")
 
 
 def readers_of(contract: Contract) -> ReaderCompiler:
@@ -189,7 +154,7 @@ class ReaderCompiler:
         def reader(name: str) -> Callable[[Any], dict[str, object] | None]:
             type = types[name]
             if name not in readers and isinstance(type, ComplexType):
-                readers[name] = _nil_reader(form_of(type))
+                readers[name] = nil_reader(form_of(type))
             return readers[name]
 
         def read(node: Any) -> object:
@@ -225,7 +190,7 @@ class ReaderCompiler:
         if name not in self._functions:
             self._functions[name] = self._program.object(None)
             choices = frozenset(choice for choice in (key, *derived) if key_is_concrete(self._contract.types[choice]))
-            select = self._program.object(_selector(key, choices, self._named_type))
+            select = self._program.object(selector(key, choices, self._named_type))
             own = f"{self._exact_function(key)}(e, d)" if key_is_concrete(type) else f"{select}(e, d)"
             self._program.define(f"{self._functions[name]}(e, d)", [f"return {own} if e.get(TYPE) is None else {select}(e, d)"])
         return self._functions[name]
@@ -248,7 +213,7 @@ class ReaderCompiler:
             lines.add("o = {}")
             lines.add(f"if e.keys(): check_attributes(e, {self._program.object(frozenset())})")
         if form.kind == "simple" and form.simple is not None:
-            read = self._program.object(_text_reader(form.simple))
+            read = self._program.object(text_reader(form.simple))
             lines.add(f'o["$value"] = {read}(e)')
         elif isinstance(form.root, Items) and form.kind == "content":
             lines.add(f'o["$content"] = {self._items(form.root)}(e, list(e), d + 1)')
@@ -384,7 +349,7 @@ class ReaderCompiler:
 
     def _begins(self, node: FormNode) -> str:
         """A test of the cursor: may the node begin here?"""
-        names, wildcards = _first(node)
+        names, wildcards = beginnings(node)
         tests = []
         if len(names) == 1:
             tests.append(f"c.tag == {self._program.text(names[0])}")
@@ -464,8 +429,6 @@ class ReaderCompiler:
         if namespace(name) == XSD and local(name) in lexical.BUILTINS and name != ANY_TYPE:
             type = lexical.builtin(local(name))
         if isinstance(type, SimpleType):
-            if type.builtin == "string" and type.variety == "atomic":
-                return {"$type": name, "$value": leaf_reader(type, None)(node)}
             return {"$type": name, "$value": leaf_reader(type, None)(node)}
         if isinstance(type, ComplexType) and type.key != ANY_TYPE and not type.abstract:
             value = self._late(Element(str(node.tag), name))(node, d)
@@ -475,128 +438,6 @@ class ReaderCompiler:
 
 def key_is_concrete(type: object) -> bool:
     return isinstance(type, ComplexType) and not type.abstract
-
-
-def _selector(declared: str, choices: frozenset[str], compile: Callable[[str], ElementReader]) -> ElementReader:
-    """Reads an element by the type its ``xsi:type`` names, compiled when it is first named."""
-    table: dict[str, ElementReader] = {}
-
-    def select(node: Any, d: int) -> object:
-        named = node.get(TYPE)
-        if named is None:
-            raise Misfit(f"element {shown(node)}: its type is abstract and no xsi:type says which one it is")
-        name = prefixed(node, named)
-        if name not in choices:
-            raise Misfit(f"element {shown(node)}: its xsi:type is not derived from the declared type")
-        if name not in table:
-            table[name] = compile(name)
-        value: Any = table[name](node, d)
-        return value if name == declared else {"$type": name, **value}
-
-    return select
-
-
-def _nil_reader(form: Form) -> Callable[[Any], dict[str, object] | None]:
-    attributes = attribute_reader(form)
-
-    def read(node: Any) -> dict[str, object] | None:
-        if len(node) or (node.text and not node.text.isspace()):
-            raise Misfit(f"element {shown(node)}: nil and yet with content")
-        found = attributes(node) if any(name not in (NIL, TYPE) for name in node.keys()) else {}  # noqa: SIM118
-        return {"$nil": True, **found} if found else None
-
-    return read
-
-
-def attribute_reader(form: Form, *, ignore: bool = False) -> Callable[[Any], dict[str, object]]:
-    """Reads the attributes of an element into a new object; ``ignore`` those nobody declared."""
-    known = [(a.name, key, simple.reader(a.type), a.required, a.type.builtin in lexical.QUALIFIED) for key, a in form.attributes]
-    names = frozenset(a.name for _, a in form.attributes)
-    others = form.any_attribute
-
-    def read(node: Any) -> dict[str, object]:
-        result: dict[str, object] = {}
-        for name, key, convert, required, qualified in known:
-            text = node.get(name)
-            if text is None:
-                if required:
-                    raise Misfit(f"element {shown(node)}: the attribute {local(name)} is missing")
-                continue
-            try:
-                result[key] = convert(prefixed(node, text) if qualified else text)
-            except ValueError as error:
-                raise Misfit(f"element {shown(node)}: the attribute {local(name)} {error}") from error
-        if len(node.keys()) != len(result) and not ignore:
-            if others is None:
-                check_attributes(node, names)
-            else:
-                result |= _extra_attributes(node, names)
-        return result
-
-    return read
-
-
-def _extra_attributes(node: Any, known: frozenset[str]) -> dict[str, object]:
-    return {f"@{name}": text for name, text in node.items() if name not in known and namespace(name) != XSI}
-
-
-def leaf_reader(type: SimpleType, default: str | None) -> Callable[[Any], object]:
-    """Reads an element of simple type, whatever state it is in."""
-    convert = simple.reader(type)
-    qualified = type.builtin in lexical.QUALIFIED
-
-    def read(node: Any) -> object:
-        if len(node):
-            raise Misfit(f"element {shown(node)}: elements where only text belongs")
-        check_attributes(node, frozenset())
-        text = node.text or ""
-        if is_nil(node):
-            if text.strip():
-                raise Misfit(f"element {shown(node)}: nil and yet with content")
-            return None
-        if not text and default is not None:
-            text = default
-        try:
-            return convert(prefixed(node, text) if qualified else text)
-        except Misfit:
-            raise
-        except ValueError as error:
-            raise Misfit(f"element {shown(node)}: {error}") from error
-
-    return read
-
-
-def _text_reader(type: SimpleType) -> Callable[[Any], object]:
-    convert = simple.reader(type)
-
-    def read(node: Any) -> object:
-        if len(node):
-            raise Misfit(f"element {shown(node)}: elements where only text belongs")
-        try:
-            return convert(node.text or "")
-        except ValueError as error:
-            raise Misfit(f"element {shown(node)}: {error}") from error
-
-    return read
-
-
-def _first(node: FormNode) -> tuple[list[str], list[Wildcard]]:
-    """The element names and wildcards a node may begin with."""
-    if isinstance(node, Slot):
-        return [node.element.name], []
-    if isinstance(node, Items):
-        return [slot.element.name for slot in node.slots], list(node.wildcards)
-    if isinstance(node, AnySlot):
-        return [], [node.wildcard]
-    names: list[str] = []
-    wildcards: list[Wildcard] = []
-    for child in node.nodes:
-        more, wild = _first(child)
-        names += more
-        wildcards += wild
-        if node.kind == "sequence" and not nullable(child):
-            break
-    return names, wildcards
 
 
 def _admits(wildcards: Iterable[Wildcard]) -> Callable[[Any], bool]:
