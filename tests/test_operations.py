@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from gateway.snapshot import Snapshot, build
 from gateway.stages.prepare import Prepare
 from gateway.upstreams.rest import PassThrough, RestOperation
 from gateway.upstreams.soap import SoapOperation
+from gateway.upstreams.stores import Contracts
 from tests.protocols.soap.wsdls import root, schema, wsdl
 from tests.protocols.soap.wsse.keys import certificate, ec_key, pem
 from tests.support import copy_deployment
@@ -54,6 +57,21 @@ def test_a_soap_operation_without_field_tables_takes_the_contract_as_it_is(tmp_p
     schema = route.call.request_schema()
     assert schema is not None
     assert "BELNR" in str(schema)
+
+
+def test_contracts_are_kept_below_the_folder_the_deployment_names(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    change(path, "gateway.yaml", "cache: ${env:ERP_GATEWAY_VAR:-var}/cache", "cache: kept")
+    looking = check_stores(path)
+    build(read_deployment(path), looking)
+    assert not (tmp_path / "kept").exists()
+    serving = replace(looking, contracts=Contracts())
+    first, second = (build(read_deployment(path), serving) for _ in range(2))
+    folder = tmp_path / "kept/contracts"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(list(folder.iterdir())) == 2
+    codecs = [[route.call.codec for route in each.routes if isinstance(route.call, SoapOperation)] for each in (first, second)]
+    assert all(one is other for one, other in zip(*codecs, strict=True))
 
 
 def test_a_body_that_is_passed_through_has_no_fields(tmp_path: Path) -> None:
