@@ -30,6 +30,9 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_BYTES = 1024 * 1024
 """A larger file is a mistake: the longest field tables known are some hundred kilobytes, and a second reads about as much."""
 
+MAX_KEPT = 100
+"""Files of which the last version is remembered; a deployment has a few dozen."""
+
 REFERENCE = re.compile(r"\$\{(env|file):([^}:]+)(?::-([^}]*))?\}")
 
 _TAG = "tag:yaml.org,2002:"
@@ -57,8 +60,16 @@ class Source:
         return Finding(self.path, self.line(place), what, remedy)
 
 
+_LAST: dict[tuple[str, Path], tuple[bytes, Source]] = {}
+"""What was last read of a file, by the name it has in findings and its path."""
+
+
 def read_source(path: Path, *, name: str | None = None) -> Source:
-    """Read one YAML file. ``name`` is how errors call it (default: the path as given). Raises ``ConfigError``."""
+    """Read one YAML file. ``name`` is how errors call it (default: the path as given). Raises ``ConfigError``.
+
+    A file that says what it said the last time is not taken apart again, unless it refers to something outside: a reload would
+    spend seconds on the field tables of a large contract.
+    """
     shown = name or str(path)
     try:
         with path.open("rb") as file:
@@ -67,7 +78,15 @@ def read_source(path: Path, *, name: str | None = None) -> Source:
         raise ConfigError(
             [Finding(shown, 0, f"cannot be read ({error.strerror})", "put the file there and make it readable")]
         ) from error
-    return parse_source(data, name=shown, folder=path.parent)
+    known = _LAST.get((shown, path))
+    if known is not None and known[0] == data:
+        return known[1]
+    source = parse_source(data, name=shown, folder=path.parent)
+    if not source.references:
+        while len(_LAST) >= MAX_KEPT:
+            _LAST.pop(next(iter(_LAST)), None)
+        _LAST[shown, path] = (data, source)
+    return source
 
 
 def parse_source(data: bytes, *, name: str, folder: Path) -> Source:

@@ -72,6 +72,34 @@ def test_every_value_keeps_its_line() -> None:
     assert Source("f", None).line(("a",)) == 0
 
 
+def test_a_file_is_taken_apart_again_when_it_may_mean_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: [1, 2]\n")
+    first = read_source(path, name="a.yaml")
+    assert read_source(path, name="a.yaml") is first
+    assert read_source(path, name="b.yaml").path == "b.yaml"
+    path.write_text("a: [1, 3]\n")
+    assert read_source(path, name="a.yaml").data == {"a": [1, 3]}
+    path.write_text("a: ${env:SOMETHING}\n")
+    for value in ("x", "y"):
+        monkeypatch.setenv("SOMETHING", value)
+        assert read_source(path, name="a.yaml").data == {"a": value}
+    path.write_text("a: [\n")
+    for _ in range(2):
+        with pytest.raises(ConfigError):
+            read_source(path, name="a.yaml")
+
+
+def test_few_files_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.config.source.MAX_KEPT", 2)
+    paths = [tmp_path / f"{n}.yaml" for n in range(3)]
+    for path in paths:
+        path.write_text("a: 1\n")
+    sources = [read_source(path) for path in paths]
+    assert read_source(paths[2]) is sources[2]
+    assert read_source(paths[0]) is not sources[0]
+
+
 def test_an_empty_file_is_no_value() -> None:
     assert parse("").data is None
     assert parse("# nothing\n").data is None
