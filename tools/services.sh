@@ -11,6 +11,7 @@ have() {
         default-jdk-headless) command -v javac >/dev/null ;;
         libjaxws-java) [ -e /usr/share/java/jaxws-rt.jar ] ;;
         libgoogle-gson-java) [ -e /usr/share/java/gson.jar ] ;;
+        libwss4j-java) [ -e /usr/share/java/wss4j.jar ] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -29,9 +29,10 @@ JARS = (
     "istack-commons-runtime",
     "gson",
 )
+WSS4J = ("wss4j", "xmlsec", "commons-logging", "slf4j-api", "slf4j-nop")
 CLASSES = PLACE / "jaxws"
 STUBS = PLACE / "jaxws-stubs"
-ENDPOINTS = ("Stock", "Files")
+ENDPOINTS = ("Server$Stock", "Server$Files", "Secured$Vault")
 """The JAX-WS endpoints of wrapped style: their wrapper classes are generated."""
 
 
@@ -40,7 +41,7 @@ class Missing(Exception):
 
 
 def classpath() -> str:
-    return ":".join([str(CLASSES), str(STUBS), *(f"/usr/share/java/{jar}.jar" for jar in JARS)])
+    return ":".join([str(CLASSES), str(STUBS), *(f"/usr/share/java/{jar}.jar" for jar in (*JARS, *WSS4J))])
 
 
 def node_modules() -> Path:
@@ -79,19 +80,20 @@ def _python() -> None:
 
 
 def _jaxws() -> None:
-    _debian("default-jdk-headless", "libjaxws-java", "libgoogle-gson-java")
-    source, compiled = HERE / "jaxws" / "Server.java", CLASSES / "Server.java"
-    if compiled.is_file() and compiled.read_bytes() == source.read_bytes():
+    _debian("default-jdk-headless", "libjaxws-java", "libgoogle-gson-java", "libwss4j-java")
+    servers = [HERE / "jaxws" / name for name in ("Server.java", "Secured.java")]
+    compiled = CLASSES / "sources"
+    if compiled.is_file() and compiled.read_bytes() == b"".join(source.read_bytes() for source in servers):
         return
     shutil.rmtree(CLASSES, ignore_errors=True)
     sources = PLACE / "jaxws-sources"
     for folder in (CLASSES, sources):
         folder.mkdir(parents=True, exist_ok=True)
-    _run("javac", "-nowarn", "-proc:none", "-cp", classpath(), "-d", CLASSES, source)
+    _run("javac", "-nowarn", "-proc:none", "-cp", classpath(), "-d", CLASSES, *servers)
     for endpoint in ENDPOINTS:
         generate = ("java", "-cp", classpath(), "com.sun.tools.ws.WsGen", "-keep", "-s", sources, "-d", CLASSES)
-        _run(*generate, "-cp", CLASSES, f"interop.Server${endpoint}")
-    shutil.copy(source, compiled)
+        _run(*generate, "-cp", CLASSES, f"interop.{endpoint}")
+    compiled.write_bytes(b"".join(source.read_bytes() for source in servers))
 
 
 def stubs(wsdls: Mapping[str, str]) -> None:
