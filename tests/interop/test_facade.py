@@ -144,12 +144,12 @@ def test_what_the_erp_does_not_have(client: SoapClient) -> None:
 
 
 def test_a_wrong_password(client: SoapClient) -> None:
-    """suds and JAX-WS do not read the body of a 401."""
+    """With HTTP basic it is a 401, of which suds and JAX-WS do not read the body."""
     fault = client.call("oa", "payments", "get", {"number": "1900000001"}, secret="wrong")["fault"]
-    if client.peer in ("suds", "jax-ws"):
+    if client.auth == "basic" and client.peer in ("suds", "jax-ws"):
         assert "401" in fault["text"]
     else:
-        assert (fault["problem"]["status"], fault["text"]) == ("401", "The user name or the password is wrong.")
+        assert (str(fault["problem"]["status"]), fault["text"]) == ("401", "The user name or the password is wrong.")
 
 
 def test_a_payment_over_the_threshold_is_held_until_two_people_agree(client: SoapClient, world: World, erp: ErpProcess) -> None:
