@@ -38,7 +38,8 @@ VALUES: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with World(tmp_path_factory.mktemp("php")) as made:
-        command = ["php", "-d", "display_errors=0", "-S", "127.0.0.1:{port}", str(HERE / "php" / "server.php")]
+        options = ["-d", "display_errors=0", "-d", f"sys_temp_dir={tmp_path_factory.mktemp('php-files')}"]
+        command = ["php", *options, "-S", "127.0.0.1:{port}", str(HERE / "php" / "server.php")]
         server = made.runs(Server(command, "started"))
         assert made.imports(f"{server.url}/literal?wsdl", "--port", "Orders") == "literal"
         assert made.imports(f"{server.url}/literal12?wsdl", "--port", "Orders12") == "literal12"
