@@ -65,14 +65,14 @@ _WSDL: Final = frozenset({"wsdl", "singlewsdl"})
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A message understood: the operation it calls and the exchange it stands for."""
+    """A message understood: the operation it calls and the exchange it stands for. ``base`` is the gateway's public address."""
 
     offered: Offered
     operation: OfferedOperation
     route: Route
     exchange: Exchange
-    version: str
-    addressing: Addressing | None
+    envelope: Envelope
+    base: str
 
 
 class SoapFacade:
@@ -88,23 +88,25 @@ class SoapFacade:
         request = Request(cycle.method, raw_path.decode("latin-1"), query.decode("latin-1"), cycle.headers, body, cycle.peer)
         if request.method != "POST":
             return await compose([snapshot.outermost], self._describe(snapshot))(_outside(request))
-        version = "1.2" if _media_type(request) == "application/soap+xml" else "1.1"
+        envelope: Envelope | None = None
+        secret = snapshot.issuer is not None
         try:
-            opened = await self._open(snapshot, request)
+            offered = _required(snapshot, request)
+            envelope = await self._envelope(request)
+            opened = await self._open(snapshot, request, offered, envelope)
         except Exception as error:  # noqa: BLE001 - told by the outermost stage, like every failure
             reply = await compose([snapshot.outermost], _raising(error))(_outside(request))
-            return _fault(reply, version, _offered(snapshot, request), None, secret=snapshot.issuer is not None)
-        reply = await opened.route.handler(opened.exchange)
-        return _answered(reply, opened, _base(snapshot, request), secret=snapshot.issuer is not None)
+            said = "1.2" if _media_type(request) == "application/soap+xml" else "1.1"
+            version, addressing = (envelope.version, envelope.addressing) if envelope is not None else (said, None)
+            return _fault(reply, version, _offered(snapshot, request), addressing, secret=secret)
+        return _answered(await opened.route.handler(opened.exchange), opened, secret=secret)
 
     # --- the WSDL ----------------------------------------------------------------------------------------------------
 
     def _describe(self, snapshot: Snapshot) -> Handler:
         async def describe(exchange: Exchange) -> Reply:
             request = exchange.request
-            offered = _offered(snapshot, request)
-            if offered is None:
-                raise NotFound("There is no SOAP service at this path.")
+            offered = _required(snapshot, request)
             asked = request.query.partition("=")[0].lower()
             if request.method not in ("GET", "HEAD") or asked not in _WSDL:
                 raise MethodNotAllowed("POST an envelope, or GET ?wsdl.", headers={"allow": "GET, HEAD, POST"})
@@ -118,16 +120,17 @@ class SoapFacade:
 
     # --- a message ---------------------------------------------------------------------------------------------------
 
-    async def _open(self, snapshot: Snapshot, request: Request) -> _Opened:
+    async def _envelope(self, request: Request) -> Envelope:
         """Raises ``Problem``."""
-        offered = _offered(snapshot, request)
-        if offered is None:
-            raise NotFound("There is no SOAP service at this path.")
         if request.query.lower() not in ("", *_WSDL):
             raise BadRequest("An envelope is posted to the path alone, without a query.")
         _require_envelope(request)
         content_type = (request.header(b"content-type") or b"").decode("latin-1")
-        envelope = open_envelope(await request.body.read(), content_type, self._now())
+        return open_envelope(await request.body.read(), content_type, self._now())
+
+    async def _open(self, snapshot: Snapshot, request: Request, offered: Offered, envelope: Envelope) -> _Opened:
+        """Everything that can be wrong with a message is found here, before the route is called. Raises ``Problem``."""
+        base = _base(snapshot, request)
         operation, route = _dispatched(offered, envelope, request)
         headers = request.headers
         if not route.public:
@@ -136,7 +139,7 @@ class SoapFacade:
             await snapshot.authenticator.principal(headers)
         exchange = _exchange(snapshot, request, route, operation.call(envelope.content), _passed(headers, route, envelope))
         exchange.notes["soap"] = envelope.version
-        return _Opened(offered, operation, route, exchange, envelope.version, envelope.addressing)
+        return _Opened(offered, operation, route, exchange, envelope, base)
 
     async def _with_token(self, snapshot: Snapshot, request: Request, envelope: Envelope | None) -> Headers:
         """The request's headers, a secret in them or in the envelope replaced by a token."""
@@ -170,6 +173,14 @@ def _raising(error: Exception) -> Handler:
 
 def _offered(snapshot: Snapshot, request: Request) -> Offered | None:
     return snapshot.soap.get(request.path.removeprefix(SOAP.decode()))
+
+
+def _required(snapshot: Snapshot, request: Request) -> Offered:
+    """Raises ``NotFound``."""
+    offered = _offered(snapshot, request)
+    if offered is None:
+        raise NotFound("There is no SOAP service at this path.")
+    return offered
 
 
 def _base(snapshot: Snapshot, request: Request) -> str:
@@ -242,21 +253,22 @@ def _exchange(snapshot: Snapshot, request: Request, route: Route, call: Call, he
 # --- replies -----------------------------------------------------------------------------------------------------------
 
 
-def _answered(reply: Reply, opened: _Opened, base: str, *, secret: bool) -> Reply:
+def _answered(reply: Reply, opened: _Opened, *, secret: bool) -> Reply:
     """A route's reply as an envelope."""
+    version, addressing = opened.envelope.version, opened.envelope.addressing
     if reply.status >= 400:
-        return _fault(reply, opened.version, opened.offered, opened.addressing, secret=secret)
+        return _fault(reply, version, opened.offered, addressing, secret=secret)
     value = orjson.loads(reply.body) if isinstance(reply.body, bytes) and reply.body else ABSENT
     found = {name: header.decode("latin-1") for name, header in reply.headers}
-    document = _document(found, value, base)
+    document = _document(found, value, opened.base)
     if reply.status == 202 and b"location" in found:
         value = ABSENT
-    header = response_header(opened.addressing, opened.offered.service.space, f"{opened.operation.name}Response")
+    header = response_header(addressing, opened.offered.service.space, f"{opened.operation.name}Response")
     try:
-        body = opened.operation.answer(opened.version, value, document, header)
+        body = opened.operation.answer(version, value, document, header)
     except Exception as error:  # noqa: BLE001 - the call is made; its caller must hear of it all the same
         return _unanswerable(reply, opened, error)
-    return Reply(200, _headers(reply, opened.version), body=body)
+    return Reply(200, _headers(reply, version), body=body)
 
 
 def _unanswerable(reply: Reply, opened: _Opened, error: Exception) -> Reply:
@@ -268,7 +280,7 @@ def _unanswerable(reply: Reply, opened: _Opened, error: Exception) -> Reply:
     problem.extensions |= {"document": ids[0]} if ids else {}
     body = orjson.dumps(problem.document(f"urn:request:{opened.exchange.id}"))
     replaced = Reply(problem.status, reply.headers, body=body)
-    return _fault(replaced, opened.version, opened.offered, opened.addressing, secret=False)
+    return _fault(replaced, opened.envelope.version, opened.offered, opened.envelope.addressing, secret=False)
 
 
 def _document(headers: dict[bytes, str], value: Any, base: str) -> dict[str, Any] | None:
