@@ -69,12 +69,12 @@ def _taken_leaf(value: Any, leaf: Leaf, at: str, errors: list[FieldError]) -> An
 
 
 def _plain(text: str) -> str:
-    """A decimal in the one notation REST has: no plus, a digit before the point and behind it."""
+    """A decimal in the one notation REST has: no plus, no needless zero before the point, a digit on either side of it."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return text
     sign, whole, fraction = match.groups()
-    return f"{'-' if sign == '-' else ''}{whole or '0'}{f'.{fraction}' if fraction else ''}"
+    return f"{'-' if sign == '-' else ''}{whole.lstrip('0') or '0'}{f'.{fraction}' if fraction else ''}"
 
 
 def _taken_map(value: Any, shape: Map, definitions: Definitions, at: str, errors: list[FieldError]) -> Any:

@@ -52,6 +52,14 @@ def test_what_a_rest_caller_would_have_posted() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("007.50", "7.50"), ("-00", "-0"), ("+0.10", "0.10"), ("12.", "12"), (".5", "0.5"), ("1.00", "1.00"), ("100", "100")],
+)
+def test_a_decimal_has_one_notation(text: str, plain: str) -> None:
+    assert read({"amount": text})[0] == {"amount": plain}
+
+
 def test_an_optional_list_without_items_is_absent() -> None:
     assert read({"lines": []})[0] == {}
     required = shapes_of({**SCHEMA, "required": ["lines"]})
