@@ -27,6 +27,8 @@ SECONDS: Final = 300.0
 _EARLY: Final = 10.0
 """So long before a token expires it is not used any more."""
 
+_Asked = tuple[TokenIssuer, bytes, str]
+
 
 class Credentials:
     """Tokens for clients that proved themselves, by issuer: each snapshot has its own, so a changed secret is checked anew."""
@@ -37,7 +39,7 @@ class Credentials:
         self._key = secrets.token_bytes(32)
         self._issuer: TokenIssuer | None = None
         self._known: dict[bytes, tuple[bytes, float]] = {}
-        self._asked: dict[tuple[bytes, str], asyncio.Task[bytes]] = {}
+        self._asked: dict[_Asked, asyncio.Task[bytes]] = {}
 
     async def authorization(self, issuer: TokenIssuer | None, client: str, secret: str, peer: str) -> bytes:
         """The Authorization header of this client. Raises ``Unauthenticated``, ``TooManyRequests`` or ``Overloaded``."""
@@ -49,7 +51,7 @@ class Credentials:
         known = self._known.get(key)
         if known is not None and known[1] > self._monotonic():
             return known[0]
-        asked = (key, peer)
+        asked = (issuer, key, peer)
         if asked not in self._asked:
             task = asyncio.create_task(
                 self._check(issuer, key, TokenRequest({"grant_type": GRANT}, METHODS[1], client, secret), peer)
@@ -58,7 +60,7 @@ class Credentials:
             task.add_done_callback(lambda done: self._answered(asked, done))
         return await asyncio.shield(self._asked[asked])
 
-    def _answered(self, asked: tuple[bytes, str], done: asyncio.Task[bytes]) -> None:
+    def _answered(self, asked: _Asked, done: asyncio.Task[bytes]) -> None:
         """Forget the check; whoever asked has its outcome, or has gone away."""
         del self._asked[asked]
         if not done.cancelled():
@@ -83,11 +85,12 @@ class Credentials:
 
 def basic(headers: Headers) -> tuple[str, str] | None:
     """Client id and secret of HTTP Basic (RFC 7617), UTF-8; None without it. Raises ``BadRequest``."""
-    values = [value for name, value in headers if name == b"authorization" and value[:6].lower() == b"basic "]
-    if not values:
+    values = [value for name, value in headers if name == b"authorization"]
+    value = next((value for value in values if value[:6].lower() == b"basic "), None)
+    if value is None:
         return None
     try:
-        text = base64.b64decode(values[0][6:].strip(), validate=True).decode("utf-8")
+        text = base64.b64decode(value[6:].strip(), validate=True).decode("utf-8")
     except (binascii.Error, ValueError) as error:
         raise BadRequest("The Authorization header is not HTTP Basic in UTF-8.") from error
     client, colon, secret = text.partition(":")

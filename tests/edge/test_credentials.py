@@ -79,6 +79,15 @@ async def test_messages_that_come_at_once_share_one_check() -> None:
     assert checks.asked == [("oa", "right", "p"), ("oa", "wrong", "p"), ("oa", "wrong", "q")]
 
 
+async def test_a_check_begun_before_a_reload_says_nothing_afterwards() -> None:
+    credentials, checks, _ = made()
+    before: Any = object()
+    after: Any = object()
+    told = await asyncio.gather(*(credentials.authorization(issuer, "oa", "right", "p") for issuer in (before, after)))
+    assert told == [b"Bearer oa.1", b"Bearer oa.2"]
+    assert len(checks.asked) == 2
+
+
 async def test_a_client_that_goes_away_takes_nobody_with_it() -> None:
     credentials, _, _ = made()
     issuer: Any = object()
@@ -119,7 +128,9 @@ def test_basic(value: bytes, found: tuple[str, str] | None) -> None:
     assert basic([(b"authorization", value)]) == found
 
 
-@pytest.mark.parametrize("values", [[b"Basic !"], [b"Basic /w=="], [b"Basic b2E="], [b"Basic b2E6YQ=="] * 2])
+@pytest.mark.parametrize(
+    "values", [[b"Basic !"], [b"Basic /w=="], [b"Basic b2E="], [b"Basic b2E6YQ=="] * 2, [b"Bearer x", b"Basic b2E6YQ=="]]
+)
 def test_basic_that_is_none(values: list[bytes]) -> None:
     with pytest.raises(BadRequest):
         basic([(b"authorization", value) for value in values])
