@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 # Packages without I/O: measured by coverage, which doubles the time of what it watches, and so apart from the others.
-PURE := tests/approvals tests/mapping tests/policy tests/protocols
+PURE := tests/approvals tests/mapping tests/policy tests/protocols tests/scope
 
 .PHONY: demo test chaos check setup bench fuzz interop lock clean
 

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any, NamedTuple, Protocol
 
 from gateway.exchange import Exchange, Headers, Outgoing, Principal, Reply
+from gateway.scope import Scope
 
 
 class Clock(Protocol):
@@ -83,14 +84,18 @@ class Authenticator(Protocol):
 
 
 class Decision(NamedTuple):
-    """A policy decision and its reason. ``rows`` are the lines of the policy file that decided, as ``file:line``."""
+    """A policy decision and its reason. ``rows`` are the lines of the policy file that decided, as ``file:line``; ``scope`` is
+    what restricts the caller in this operation, ``None`` where nothing does."""
 
     allowed: bool
     rows: tuple[str, ...] = ()
+    scope: Scope | None = None
 
 
 class Policy(Protocol):
-    def decide(self, principal: Principal, operation: str, version: str) -> Decision: ...
+    def decide(self, principal: Principal, operation: str, version: str) -> Decision:
+        """Whether the caller may, under the conditions that ``scope`` names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,9 @@ class Runtime(Protocol):
 
     @property
     def counters(self) -> Counters: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     def limits_of(self, subject: str) -> Sequence[Limit]:
         """The limits a caller has of its own, on all routes together."""

@@ -82,6 +82,7 @@ class SnapshotRuntime:
     policy: PolicyIndex
     counters: Counters
     satellites: Satellites
+    clock: Clock
 
     def limits_of(self, subject: str) -> Sequence[Limit]:
         satellite = self.satellites.get(subject)
@@ -165,7 +166,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     if policy is None or identity is None:
         raise AssertionError("a part is missing without a finding")
     authenticator, issuer = identity
-    runtime = SnapshotRuntime(stores.telemetry, authenticator, policy, stores.counters, deployment.satellites)
+    runtime = SnapshotRuntime(stores.telemetry, authenticator, policy, stores.counters, deployment.satellites, stores.clock)
     compiler = Compiler(deployment, stores, runtime)
     routes = tuple(compiler.route(entry, version) for entry in entries for version in entry.versions)
     soap = soap_services(deployment.resources, routes, findings)

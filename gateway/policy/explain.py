@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gateway.exchange import Principal
-from gateway.policy.file import Grant, Grouping, Membership, PolicyFile
+from gateway.policy.file import Grant, Grouping, Membership, PolicyFile, Restriction
 from gateway.ports import Decision
+from gateway.scope import Context
 
 MAX_NEAREST = 3
 
@@ -22,7 +23,7 @@ class Reason:
     """One matched row. ``roles`` are the g rows from ``member`` to its role, ``groups`` the g2 rows from the operation to its
     name, both in order and empty when the row names them directly."""
 
-    row: Grant
+    row: Grant | Restriction
     place: str
     member: str
     roles: tuple[Membership, ...]
@@ -41,7 +42,8 @@ class NearMiss:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """``decision`` is the very one ``decide`` returns. Allowed: ``reasons`` has the allow rows. Denied by a row: all matched
-    rows, deny first. Nothing matched: no reasons, and up to three near misses, nearest first."""
+    rows, deny first. Nothing matched: no reasons, and up to three near misses, nearest first. ``limits`` are the rows that
+    restrict; ``unmet`` the kinds of condition among them that do not hold in the context that was asked about."""
 
     decision: Decision
     principal: Principal
@@ -49,39 +51,76 @@ class Explanation:
     version: str
     reasons: tuple[Reason, ...]
     nearest: tuple[NearMiss, ...]
+    limits: tuple[Reason, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """The decision in the context."""
+        return self.decision.allowed and not self.unmet
 
     def lines(self) -> list[str]:
         """The explanation as plain text, one sentence a line."""
-        verb = "may" if self.decision.allowed else "may not"
+        verb = "may" if self.allowed else "may not"
         who = f"{self.principal.subject} of tenant {self.principal.tenant}"
         text = [f"{who} {verb} call {self.operation}@{self.version}."]
         text += [_sentence(reason) for reason in self.reasons]
         if not self.reasons:
             text.append("No row matches.")
+        text += [_limit(reason, reason.row, self.unmet) for reason in self.limits if isinstance(reason.row, Restriction)]
         text += [f"{near.place} would allow it, but {' and '.join(near.missing)}." for near in self.nearest]
         return text
 
 
 def _sentence(reason: Reason) -> str:
     row = reason.row
+    verb = "denies" if isinstance(row, Grant) and row.effect == "deny" else "allows"
+    return f"{reason.place} {verb} {row.role} in tenant {row.tenant} {row.operation}{_way(reason)}."
+
+
+def _way(reason: Reason) -> str:
     path = " → ".join([reason.member, *(f"{link.role} (line {link.line})" for link in reason.roles)])
-    verb = "allows" if row.effect == "allow" else "denies"
     group = "".join(f", of which {link.operation} is part (line {link.line})" for link in reversed(reason.groups))
-    return f"{reason.place} {verb} {row.role} in tenant {row.tenant} {row.operation}{group}: {path}."
+    return f"{group}: {path}"
+
+
+_ACCESS = {"hide": "hides", "lock": "locks", "show": "shows, with others so named and nothing else,"}
+
+
+def _limit(reason: Reason, row: Restriction, unmet: Sequence[str]) -> str:
+    whom = f"{row.role} in tenant {row.tenant}"
+    what = f"in {row.operation}{_way(reason)}"
+    if row.kind == "p2":
+        return f"{reason.place} {_ACCESS[row.value]} {row.name} to {whom} {what}."
+    if row.kind == "p3":
+        return f"{reason.place} leaves {whom} records with {row.name} {row.value} {what}."
+    held = ", which does not hold" if row.name in unmet else ""
+    return f"{reason.place} leaves {whom} the {row.name} {row.value}{held} {what}."
 
 
 def explain(
-    file: PolicyFile, principal: Principal, operation: str, version: str, decision: Decision, rows: Sequence[Grant]
+    file: PolicyFile,
+    principal: Principal,
+    operation: str,
+    version: str,
+    decision: Decision,
+    rows: Sequence[Grant | Restriction],
+    context: Context | None = None,
 ) -> Explanation:
     """Explain ``decision``, which the matched ``rows`` led to."""
     roles = _paths(_links(file, principal.tenant), (principal.subject, *principal.roles))
     groups = _paths(_group_links(file), (operation, f"{operation}@{version}"))
-    reasons = []
-    for row in sorted(rows, key=lambda row: (row.effect == "allow", row.line)):
+
+    def reason(row: Grant | Restriction) -> Reason:
         member, path = roles[row.role]
-        reasons.append(Reason(row, file.place(row), member, path, groups[row.operation][1]))
-    nearest = () if rows else tuple(_nearest(file, principal, operation, roles, groups))
-    return Explanation(decision, principal, operation, version, tuple(reasons), nearest)
+        return Reason(row, file.place(row), member, path, groups[row.operation][1])
+
+    grants = sorted((row for row in rows if isinstance(row, Grant)), key=lambda row: (row.effect == "allow", row.line))
+    limits = sorted((row for row in rows if isinstance(row, Restriction)), key=lambda row: row.line)
+    nearest = () if grants else tuple(_nearest(file, principal, operation, roles, groups))
+    unmet = decision.scope.unmet(context) if decision.scope is not None and context is not None else ()
+    reasons = tuple(map(reason, grants))
+    return Explanation(decision, principal, operation, version, reasons, nearest, tuple(map(reason, limits)), unmet)
 
 
 _Link = TypeVar("_Link", bound=Membership | Grouping)

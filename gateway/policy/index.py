@@ -8,32 +8,47 @@ up, so nothing grows while serving. ``decide`` and ``explain`` share ``_matched`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import Principal
+from gateway.policy.bulk import uncollected
 from gateway.policy.explain import Explanation, explain
-from gateway.policy.file import Grant, PolicyFile
+from gateway.policy.file import Grant, PolicyFile, Restriction
 from gateway.policy.lint import unknown_operations
 from gateway.ports import Decision
+from gateway.scope import Context
+from gateway.scope.scope import Scope, scope_of
 
 MAX_ENTRIES = 5_000_000
 """Members times tenants times roles a policy may unfold into: a gigabyte. More is a mistake in a '*' row."""
 
+MAX_MIXED = 10_000
+"""Decisions remembered that rows of several roles or names make together. Their keys are those rows, never a caller's words."""
+
 NOTHING = Decision(False)
 
+Ruling = Grant | Restriction
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hits:
-    """The rows of one role for one name of an operation in one tenant, and what they decide when no others match."""
+    """The rows of one role for one name of an operation in one tenant, and what they decide when no others match.
 
+    :param others: where the name has rows of several tenants, the hits of each; those of a named tenant include those of '*'.
+    """
+
+    tenant: str
     rows: tuple[Grant, ...]
+    limits: tuple[Restriction, ...]
     decision: Decision
+    others: Mapping[str, Hits]
 
 
-RowTable = dict[str, dict[str, Hits]]
-"""Operation name → tenant or '*' → hits. The hits of a named tenant include those of '*'."""
+NO_OTHERS: Mapping[str, Hits] = {}
+RowTable = dict[str, Hits]
+"""Operation name → hits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +60,9 @@ class Names:
 
 
 class PolicyIndex:
-    """Immutable. Implements ``gateway.ports.Policy``."""
+    """Immutable, but for decisions it remembers. Implements ``gateway.ports.Policy``."""
 
-    __slots__ = ("_everywhere", "_file", "_operations", "_tenants")
+    __slots__ = ("_everywhere", "_file", "_granted", "_mixed", "_operations", "_tenants")
 
     def __init__(
         self,
@@ -59,6 +74,8 @@ class PolicyIndex:
         self._operations = operations
         self._everywhere = tenants["*"]
         self._tenants = tenants
+        self._granted = {row.operation for row in file.grants}
+        self._mixed: dict[tuple[Hits, ...], Decision] = {}
 
     @property
     def sha256(self) -> str:
@@ -70,15 +87,18 @@ class PolicyIndex:
         return self._file
 
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
-        """Whether ``principal`` may call ``operation`` in ``version``, and the rows that say so."""
+        """Whether ``principal`` may call ``operation`` in ``version``, the rows that say so, and what restricts it."""
         hits = self._matched(principal, operation, version)
-        return hits[0].decision if len(hits) == 1 else _verdict(hits)
+        return hits[0].decision if len(hits) == 1 else self._verdict(hits)
 
-    def explain(self, principal: Principal, operation: str, version: str) -> Explanation:
-        """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses."""
+    def explain(self, principal: Principal, operation: str, version: str, context: Context | None = None) -> Explanation:
+        """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses; and, where a
+        context is given, which of its conditions do not hold."""
         hits = self._matched(principal, operation, version)
-        rows = dict.fromkeys(row for hit in hits for row in hit.rows)
-        return explain(self._file, principal, operation, version, _verdict(hits), tuple(rows))
+        rows: dict[Ruling, None] = {}
+        for hit in hits:
+            rows |= dict.fromkeys(hit.rows) | dict.fromkeys(hit.limits)
+        return explain(self._file, principal, operation, version, self._verdict(hits), tuple(rows), context)
 
     def operations(self) -> frozenset[str]:
         """Every operation rows name, directly or through a group, as written: with or without ``@version``."""
@@ -87,7 +107,7 @@ class PolicyIndex:
     def mentions(self, operation: str, version: str) -> bool:
         """Whether any row, allow or deny, for anybody, is about this operation."""
         known = self._operations.get(operation)
-        return known is not None and bool(known.versions.get(version, known.any_version))
+        return known is not None and not self._granted.isdisjoint(known.versions.get(version, known.any_version))
 
     def unknown_operations(self, known: set[str]) -> list[Finding]:
         """Rows naming operations no route has. ``known`` holds ``payments.create@v1`` for every route and version, or
@@ -106,29 +126,43 @@ class PolicyIndex:
         for member in members:
             for table in here.get(member) or self._everywhere.get(member, ()):
                 for name in names:
-                    by_tenant = table.get(name)
-                    if by_tenant is not None:
-                        hits = by_tenant.get(tenant) or by_tenant.get("*")
-                        if hits is not None:
-                            found.append(hits)
+                    hits = table.get(name)
+                    if hits is not None and hits.tenant != tenant and hits.tenant != "*":
+                        hits = hits.others.get(tenant) or hits.others.get("*")
+                    if hits is not None:
+                        found.append(hits)
         return found
 
+    def _verdict(self, hits: list[Hits]) -> Decision:
+        if not hits:
+            return NOTHING
+        key = tuple(hits)
+        decision = self._mixed.get(key)
+        if decision is None:
+            rows = dict.fromkeys(row for hit in hits for row in hit.rows)
+            limits = dict.fromkeys(row for hit in hits for row in hit.limits)
+            decision = _decision(self._file, tuple(rows), tuple(limits))
+            if len(self._mixed) >= MAX_MIXED:
+                self._mixed.clear()
+            self._mixed[key] = decision
+        return decision
 
-def _verdict(hits: list[Hits]) -> Decision:
+
+def _decision(file: PolicyFile, rows: tuple[Grant, ...], limits: tuple[Restriction, ...]) -> Decision:
     """Deny overrides allow; the rows that decided are the ones of the effect that won."""
-    if not hits:
-        return NOTHING
-    decisions = [hit.decision for hit in hits]
-    denials = [decision for decision in decisions if not decision.allowed]
-    rows = dict.fromkeys([row for decision in denials or decisions for row in decision.rows])
-    return Decision(not denials, tuple(rows))
-
-
-def _decision(file: PolicyFile, rows: tuple[Grant, ...]) -> Decision:
     effect = "deny" if any(row.effect == "deny" for row in rows) else "allow"
-    return Decision(effect == "allow", tuple(file.place(row) for row in rows if row.effect == effect))
+    decided = tuple(file.place(row) for row in rows if row.effect == effect)
+    return Decision(effect == "allow" and bool(rows), decided, _scope(file, limits))
 
 
+def _scope(file: PolicyFile, limits: tuple[Restriction, ...]) -> Scope | None:
+    if not limits:
+        return None
+    ordered = sorted(limits, key=lambda row: row.line)
+    return scope_of(ordered, map(file.place, ordered))
+
+
+@uncollected
 def compile_policy(file: PolicyFile) -> PolicyIndex:
     """Build the index. Pure. Raises ``ConfigError`` when the rows unfold into more than ``MAX_ENTRIES``."""
     tables = _row_tables(file)
@@ -146,20 +180,29 @@ def compile_policy(file: PolicyFile) -> PolicyIndex:
 
 
 def _row_tables(file: PolicyFile) -> dict[str, RowTable]:
-    """Role → operation name → tenant → hits."""
-    grouped: dict[str, dict[str, dict[str, list[Grant]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for row in file.grants:
-        grouped[row.role][row.operation][row.tenant].append(row)
-    return {
-        role: {name: dict(_hits(file, by_tenant)) for name, by_tenant in by_name.items()} for role, by_name in grouped.items()
-    }
+    """Role → operation name → hits."""
+    grouped: dict[str, dict[str, dict[str, list[Ruling]]]] = {}
+    for row in _ruling(file):
+        grouped.setdefault(row.role, {}).setdefault(row.operation, {}).setdefault(row.tenant, []).append(row)
+    return {role: {name: _hits(file, rows) for name, rows in by_name.items()} for role, by_name in grouped.items()}
 
 
-def _hits(file: PolicyFile, by_tenant: Mapping[str, list[Grant]]) -> Iterator[tuple[str, Hits]]:
+def _ruling(file: PolicyFile) -> tuple[Ruling, ...]:
+    return (*file.grants, *file.restrictions)
+
+
+def _hits(file: PolicyFile, by_tenant: Mapping[str, list[Ruling]]) -> Hits:
     shared = by_tenant.get("*", [])
-    for tenant, own in by_tenant.items():
-        rows = tuple(own if tenant == "*" else own + shared)
-        yield tenant, Hits(rows, _decision(file, rows))
+    each = {tenant: _hit(file, tenant, own if tenant == "*" else own + shared) for tenant, own in by_tenant.items()}
+    if len(each) == 1:
+        return next(iter(each.values()))
+    return Hits("", (), (), NOTHING, each)
+
+
+def _hit(file: PolicyFile, tenant: str, found: list[Ruling]) -> Hits:
+    rows = tuple([row for row in found if isinstance(row, Grant)])
+    limits = tuple([row for row in found if isinstance(row, Restriction)])
+    return Hits(tenant, rows, limits, _decision(file, rows, limits), NO_OTHERS)
 
 
 def _reach(
@@ -215,7 +258,7 @@ def _operation_names(file: PolicyFile) -> dict[str, Names]:
     groups: dict[str, list[str]] = defaultdict(list)
     for row in file.groupings:
         groups[row.operation].append(row.group)
-    used = {row.operation for row in file.grants}
+    used = {row.operation for row in _ruling(file)}
     spoken = used | groups.keys() | {row.group for row in file.groupings}
     versions: dict[str, list[str]] = defaultdict(list)
     for name in spoken:

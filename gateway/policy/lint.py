@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from gateway.errors import Finding
-from gateway.policy.file import Grant, Grouping, PolicyFile
+from gateway.policy.file import Grant, Grouping, PolicyFile, Restriction
 
 
 def unknown_operations(file: PolicyFile, known: set[str]) -> list[Finding]:
@@ -14,7 +14,7 @@ def unknown_operations(file: PolicyFile, known: set[str]) -> list[Finding]:
     plain = {name.partition("@")[0] for name in known}
     good = known | plain | file.groups()
     findings = []
-    rows: tuple[Grant | Grouping, ...] = (*file.grants, *file.groupings)
+    rows: tuple[Grant | Restriction | Grouping, ...] = (*file.grants, *file.restrictions, *file.groupings)
     for row in rows:
         name = row.operation
         if name not in good and name.partition("@")[0] not in known:

@@ -14,6 +14,9 @@ from gateway.policy.text import read_lines
 SHAPE: dict[tuple[str, str], str] = {
     ("request_definition", "r"): "subject, tenant, operation, versioned",
     ("policy_definition", "p"): "role, tenant, operation, eft",
+    ("policy_definition", "p2"): "role, tenant, operation, field, access",
+    ("policy_definition", "p3"): "role, tenant, operation, predicate, value",
+    ("policy_definition", "p4"): "role, tenant, operation, condition, value",
     ("role_definition", "g"): "_, _, _",
     ("role_definition", "g2"): "_, _",
     ("policy_effect", "e"): "some(where (p.eft == allow)) && !some(where (p.eft == deny))",

@@ -35,9 +35,9 @@ def _encoding(path: str, data: bytes) -> list[Finding]:
     if len(data) > MAX_BYTES:
         return [Finding(path, 0, f"the file is larger than {MAX_BYTES} bytes", "split the work between deployments")]
     if data.startswith(UTF16_MARKS) or (len(data) > 3 and data[:64].count(0) * 3 > len(data[:64])):
-        return [Finding(path, 1, "the file is UTF-16", AS_UTF8)]
+        return [Finding(path, 1, "the file is UTF-16 (a spreadsheet may have saved it as Unicode text)", AS_UTF8)]
     if data.startswith(b"\xef\xbb\xbf"):
-        return [Finding(path, 1, "the file starts with a byte order mark", AS_UTF8)]
+        return [Finding(path, 1, "the file starts with a byte order mark (a spreadsheet may have saved it)", AS_UTF8)]
     nul = data.find(0)
     if nul >= 0:
         return [Finding(path, _line(data, nul), "a NUL byte", "restore the file: it is damaged or no text")]

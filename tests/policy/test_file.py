@@ -33,6 +33,23 @@ def test_reads_each_kind_of_row_with_its_line() -> None:
     assert file.place(file.grants[0]) == "policy.csv:2"
 
 
+def test_reads_restrictions_with_what_their_values_may_have() -> None:
+    rows = (
+        "p2, wms, demo, a.b, lines[].{urn:x/y}price, hide",
+        "p3, wms, demo, a.b, amount-up-to, 50000.00 CNY",
+        "p4, wms, *, grp, time, Mon-Fri 22:00-06:00 America/New_York",
+        "p4, wms, *, a.b@v1, network, 2001:db8::/32",
+    )
+    file = read_policy("policy.csv", policy(*rows))
+    assert [(row.line, row.kind, row.name, row.value) for row in file.restrictions] == [
+        (1, "p2", "lines[].{urn:x/y}price", "hide"),
+        (2, "p3", "amount-up-to", "50000.00 CNY"),
+        (3, "p4", "time", "Mon-Fri 22:00-06:00 America/New_York"),
+        (4, "p4", "network", "2001:db8::/32"),
+    ]
+    assert file.named_operations() == {"a.b", "grp", "a.b@v1"}
+
+
 def test_reads_the_example() -> None:
     file = read_policy("policy.csv", EXAMPLE.read_bytes())
     assert len(file.grants) == 17
@@ -64,7 +81,19 @@ def test_truncated_at_every_byte_it_is_refused_with_a_reason(line_end: bytes) ->
 @given(st.data())
 def test_no_readable_file_has_a_readable_beginning(data: st.DataObject) -> None:
     comments = st.sampled_from(
-        ["# end of the first part", "#end", "# ending", "", "p, a, b, c.d, allow", "g, a, b, *", "# x # end"]
+        [
+            "# end of the first part",
+            "#end",
+            "# ending",
+            "",
+            "p, a, b, c.d, allow",
+            "p2, a, b, c.d, x[].y, hide",
+            "p3, a, b, c.d, entity, 1000",
+            "p4, a, b, c.d, time, Mon-Fri 08:00-18:00 UTC",
+            "p4, a, b, c.d, network, 10.0.0.0/8",
+            "g, a, b, *",
+            "# x # end",
+        ]
     )
     rows = data.draw(st.lists(comments, unique=True, max_size=6))
     whole = policy(*rows)
@@ -98,8 +127,33 @@ TRAPS: list[tuple[bytes, int, str, str]] = [
     (policy("p,\toa, demo, a.b, allow"), 1, "a tab", "comma"),
     (policy("P, oa, demo, a.b, allow"), 1, "unknown row type 'P'", "'p' in lower case"),
     (policy("G2, a.b, c"), 1, "unknown row type 'G2'", "'g2' in lower case"),
-    (policy("p2, oa, demo, a.b, allow"), 1, "unknown row type 'p2'", "p, g or g2"),
-    (policy("role, tenant, operation, effect"), 1, "unknown row type 'role'", "p, g or g2"),
+    (policy("p5, oa, demo, a.b, allow"), 1, "unknown row type 'p5'", "p4, g or g2"),
+    (policy("P2, oa, demo, a.b, total, hide"), 1, "unknown row type 'P2'", "'p2' in lower case"),
+    (policy("role, tenant, operation, effect"), 1, "unknown row type 'role'", "p4, g or g2"),
+    (policy("p2, oa, demo, a.b, total"), 1, "5 columns where 'p2' has 6", "p2, role, tenant, operation, field, access"),
+    (policy("p2, oa, demo, a.b, total, Hide"), 1, "'Hide' is no access", "'hide' in lower case"),
+    (policy("p2, oa, demo, a.b, total, mask"), 1, "'mask' is no access", "hide or lock or show"),
+    (policy("p2, oa, demo, a.b, lines[0].price, hide"), 1, "'lines[0].price' is no field", "lines[].unitPrice"),
+    (policy("p2, oa, demo, a.b, *, hide"), 1, "'*' is no field", "names joined by dots"),
+    (policy("p2, oa, demo, a.b, , hide"), 1, "field: nothing there", "fill"),
+    (policy("p2, a, *, a.b, x.y, hide", "p2, a, *, a.b, x[].y, hide"), 2, "the same row as line 1", "keep"),
+    (policy("p2, o[a, demo, a.b, total, hide"), 1, "role: 'o[a' is not a name", "letters"),
+    (policy("p3, oa, demo, a.b, entity"), 1, "5 columns where 'p3' has 6", "predicate, value"),
+    (policy("p3, oa, demo, a.b, Entity, 1000"), 1, "'Entity' is no predicate", "'entity' in lower case"),
+    (policy("p3, oa, demo, a.b, region, 1000"), 1, "'region' is no predicate", "cost-centre"),
+    (policy("p3, oa, demo, a.b, amount-up-to, 5000"), 1, "'5000' is no amount", "50000.00 CNY"),
+    (policy("p3, oa, demo, a.b, satellite, crm"), 1, "'crm' is no satellite", "own"),
+    (policy("p3, oa, demo, a.b, entity, １０"), 1, "full-width", "write '10'"),
+    (policy("p4, oa, demo, a.b, network, 10.0.0.1/8"), 1, "'10.0.0.1/8' is no network", "10.20.0.0/16"),
+    (policy("p4, oa, demo, a.b, network, intranet"), 1, "'intranet' is no network", "10.20.0.0/16"),
+    (policy("p4, oa, demo, a.b, time, Mon-Fri 08:00-18:00"), 1, "names no time zone", "Asia/Shanghai"),
+    (policy("p4, oa, demo, a.b, time, Mon-Fri 8-18 Asia/Shanghai"), 1, "is no time", "08:00-18:00"),
+    (policy("p4, oa, demo, a.b, time, Mon-Fry 08:00-18:00 UTC"), 1, "names no day", "Mon, Tue"),
+    (policy("p4, oa, demo, a.b, time, 08:00-24:30 UTC"), 1, "has no hours", "00:00 to 24:00"),
+    (policy("p4, oa, demo, a.b, time, 08:00-18:00 Mars/Olympus"), 1, "is no time zone", "Asia/Shanghai"),
+    (policy("p4, oa, demo, a.b, day, Mon"), 1, "'day' is no condition", "network or time"),
+    (policy("p,oa,demo,a.b,allow,", end="# end,,,,,\n"), 2, "separators after '# end'", "text editor"),
+    (policy("p;oa;demo;a.b;allow", end="# end;;;;\n"), 2, "separators after '# end'", "text editor"),
     (policy("p, oa, demo, a.b, Deny"), 1, "effect: 'Deny'", "'deny' in lower case"),
     (policy("p, oa, demo, a.b, ALLOW"), 1, "effect: 'ALLOW'", "'allow' in lower case"),
     (policy("p, oa, demo, a.b, permit"), 1, "effect: 'permit'", "allow or deny"),
@@ -107,7 +161,7 @@ TRAPS: list[tuple[bytes, int, str, str]] = [
     (policy("p, oa, demo, a.b, allow, x"), 1, "6 columns", "p, role, tenant"),
     (policy("g, oa, demo"), 1, "3 columns where 'g' has 4", "g, member, role, tenant"),
     (policy("g2, a.b, c, demo"), 1, "4 columns where 'g2' has 3", "g2, operation, group"),
-    (policy("p, oa, demo, a.b, allow,"), 1, "a comma at the end", "p, role, tenant"),
+    (policy("p, oa, demo, a.b, allow,"), 1, "a comma at the end (a spreadsheet", "p, role, tenant"),
     (policy("p, oa, , a.b, allow"), 1, "tenant: nothing there", "fill"),
     (policy("g, , oa, demo"), 1, "member: nothing there", "fill"),
     (policy("p, oa, demo, a.b, allow # for now"), 1, "a comment after a row", "line of its own"),
@@ -182,7 +236,7 @@ def test_any_bytes_are_read_or_refused_with_findings(data: bytes) -> None:
     assert outcome(data) != ()
 
 
-@given(st.text(alphabet="pg2, \n#end*@.ab\r\t;", max_size=120))
+@given(st.text(alphabet="pg234, \n#end*@.ab[]/\r\t;", max_size=120))
 def test_whatever_is_read_ends_as_it_must(text: str) -> None:
     if isinstance(outcome(text.encode()), PolicyFile):
         assert text.rstrip().endswith("# end")

@@ -1,5 +1,6 @@
 """The compiled policy: decisions, and stock Casbin as the oracle of every one."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.policy.file import read_policy
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import casbin_allows, new_enforcer
 from gateway.ports import Decision, Policy
+from gateway.scope import Context
 
 POLICIES = Path(__file__).parents[2] / "policies"
 MODEL = (POLICIES / "model.conf").read_text("utf-8")
@@ -186,3 +188,109 @@ def test_decides_as_stock_casbin_does(lines: list[str], asked: list[tuple[Princi
         assert explanation.decision == decision
         assert {reason.place for reason in explanation.reasons} >= set(decision.rows)
         assert explanation.lines()
+
+
+# --- restrictions ----------------------------------------------------------------------------------------------------
+
+
+def test_restrictions_come_with_the_decision_and_are_matched_like_grants() -> None:
+    policy = index(
+        "p, staff, *, x.y, allow",
+        "p2, warehouse, demo, reads, price, hide",
+        "p2, warehouse, other, x.y, name, hide",
+        "p2, clerk, demo, x.y@v2, name, lock",
+        "g, li, staff, *",
+        "g, li, warehouse, *",
+        "g2, x.y, reads",
+    )
+    decision = policy.decide(Principal("li", "demo"), "x.y", "v1")
+    assert decision.allowed
+    assert decision.rows == ("policy.csv:1",)
+    assert decision.scope is not None
+    assert decision.scope.rows == ("policy.csv:2",)
+    assert decision.scope.fields.shown({"price": 1, "name": "a"}) == {"name": "a"}
+    assert policy.decide(Principal("wu", "demo", ("staff",)), "x.y", "v1").scope is None
+    clerk = policy.decide(Principal("li", "other", ("clerk",)), "x.y", "v2")
+    assert clerk.scope is not None
+    assert clerk.scope.rows == ("policy.csv:3",)
+
+
+def test_a_restriction_alone_allows_nothing_and_is_nothing_that_mentions_an_operation() -> None:
+    policy = index("p2, li, demo, x.y, price, hide")
+    decision = policy.decide(Principal("li", "demo"), "x.y", "v1")
+    assert not decision.allowed
+    assert decision.rows == ()
+    assert decision.scope is not None
+    assert not policy.mentions("x.y", "v1")
+
+
+def test_no_role_lifts_what_another_restricts() -> None:
+    policy = index(
+        "p, a, demo, x.y, allow", "p, b, demo, x.y, allow", "p2, b, demo, x.y, price, hide", "p4, b, *, x.y, network, ::1"
+    )
+    both = policy.decide(Principal("li", "demo", ("a", "b")), "x.y", "v1")
+    assert both.rows == ("policy.csv:1", "policy.csv:2")
+    assert both.scope is not None
+    assert both.scope.rows == ("policy.csv:3", "policy.csv:4")
+    assert policy.decide(Principal("li", "demo", ("a", "b")), "x.y", "v7") is both
+
+
+def test_explains_restrictions_and_conditions_that_do_not_hold() -> None:
+    policy = index(
+        "p, a, demo, x.y, allow",
+        "p2, a, demo, x.y, lines[].price, hide",
+        "p3, a, demo, x.y, entity, own",
+        "p4, a, demo, x.y, network, 10.0.0.0/8",
+        "g, li, a, demo",
+    )
+    told = policy.explain(Principal("li", "demo"), "x.y", "v1", Context(0.0, "192.0.2.1"))
+    assert told.decision.allowed
+    assert not told.allowed
+    assert told.unmet == ("network",)
+    assert [reason.place for reason in told.limits] == ["policy.csv:2", "policy.csv:3", "policy.csv:4"]
+    assert told.lines() == [
+        "li of tenant demo may not call x.y@v1.",
+        "policy.csv:1 allows a in tenant demo x.y: li → a (line 5).",
+        "policy.csv:2 hides lines[].price to a in tenant demo in x.y: li → a (line 5).",
+        "policy.csv:3 leaves a in tenant demo records with entity own in x.y: li → a (line 5).",
+        "policy.csv:4 leaves a in tenant demo the network 10.0.0.0/8, which does not hold in x.y: li → a (line 5).",
+    ]
+    assert policy.explain(Principal("li", "demo"), "x.y", "v1", Context(0.0, "10.0.0.1")).allowed
+
+
+def test_memory_does_not_grow_with_the_names_callers_invent() -> None:
+    policy = index("p, a, demo, x.y, allow", "p, b, demo, x.y, allow", "p2, a, demo, x.y, price, hide")
+    policy.decide(Principal("li", "demo", ("a", "b")), "x.y", "v1")
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(20_000):
+        policy.decide(Principal(f"li-{number}", f"t-{number}", ("a", "b", f"r-{number}")), f"x.{number}", f"v{number}")
+        policy.decide(Principal(f"li-{number}", "demo", ("b", f"r-{number}", "a")), "x.y", f"v{number}")
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 20_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(rows, max_size=15, unique=True),
+    st.lists(st.tuples(st.sampled_from(["p2", "p3", "p4"]), members, tenants, operations), min_size=1, max_size=6, unique=True),
+    st.lists(questions, min_size=10, max_size=10),
+)
+def test_stock_casbin_matches_the_same_restrictions(
+    lines: list[str], limits: list[tuple[str, str, str, str]], asked: list[tuple[Principal, str, str]]
+) -> None:
+    """A restriction is matched as a p row would be: each is put to Casbin as the only p row there is."""
+    said = {"p2": "price, hide", "p3": "entity, 1000", "p4": "network, ::1"}
+    restricting = [f"{kind}, {role}, {tenant}, {operation}, {said[kind]}" for kind, role, tenant, operation in limits]
+    try:
+        policy = index(*restricting, *lines)
+    except ConfigError as refused:
+        assume("circle" not in str(refused))
+        raise
+    links = [line for line in lines if not line.startswith("p,")]
+    enforcers = [new_enforcer(MODEL, "\n".join([f"p, {role}, {tenant}, {op}, allow", *links])) for _, role, tenant, op in limits]
+    for principal, operation, version in asked:
+        scope = policy.decide(principal, operation, version).scope
+        expected = [f"policy.csv:{n}" for n, one in enumerate(enforcers, 1) if casbin_allows(one, principal, operation, version)]
+        assert (list(scope.rows) if scope else []) == expected
