@@ -115,6 +115,14 @@ class Reply:
     body: bytes | AsyncIterator[bytes] = b""
 
 
+class Guard(Protocol):
+    """What policy restricts of a call's request."""
+
+    def admit(self, value: object) -> object:
+        """The request's value as it may go on. Raises ``Forbidden``."""
+        ...
+
+
 @dataclass(slots=True)
 class Exchange:
     """One call on its way through the stages of its route.
@@ -127,6 +135,7 @@ class Exchange:
     :param outgoing: what will be sent to the upstream, once prepared.
     :param headers: response headers that every outcome gets, a problem too.
     :param notes: facts for the access log; no payload, no secret.
+    :param guard: asked about the request once it has been read, where policy restricts the caller.
     """
 
     request: Request
@@ -141,3 +150,4 @@ class Exchange:
     outgoing: Outgoing | None = None
     headers: Headers = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
+    guard: Guard | None = None

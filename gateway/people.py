@@ -21,6 +21,21 @@ PERMISSIONS: Final = (OPERATE, AUDIT, DELEGATE)
 """Operations that policy rows may name beside those of routes."""
 
 
+DEMO_TENANT: Final = "demo"
+DEMO_PEOPLE: Final = (
+    "clerk-1",
+    "approver-a",
+    "approver-b",
+    "cfo",
+    "security-admin",
+    "security-admin-2",
+    "operator",
+    "operator-2",
+    "auditor",
+)
+"""Who signs in by a button, and gets an access token of the token endpoint for the secret ``demo-NAME``, under ``demo: true``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Immutable. One natural person, signed in.

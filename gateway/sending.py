@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -35,6 +35,7 @@ from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, 
 from gateway.pipeline import Handler
 from gateway.ports import Clock, Operation
 from gateway.protocols import json_http
+from gateway.scope import Records
 from gateway.upstreams.refusals import BUSY, refused_status
 
 OURS: Final = frozenset({b"document-id", b"idempotent-replayed"})
@@ -67,6 +68,7 @@ class Writing:
     :param operation_id: a field of the body that is given the document's id.
     :param key: a field of the body that says which requests are the same.
     :param rule: what has to be approved; ``None`` lets everything pass.
+    :param records: where policy finds what its predicates ask for.
     """
 
     operation: str
@@ -83,6 +85,7 @@ class Writing:
     key: Path | None = None
     rule: Rule | None = None
     status: int = 201
+    records: Records = field(default_factory=Records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gateway.approvals.check import check_eligible, check_operations
 from gateway.approvals.facts import Facts
@@ -20,7 +20,8 @@ from gateway.config.routes import OperationBase
 from gateway.config.source import Place, Source
 from gateway.deployment import Deployment, Findings, Resource
 from gateway.documents.ledger import Ledger
-from gateway.documents.records import Terms
+from gateway.documents.records import Document, Terms
+from gateway.documents.view import represent
 from gateway.errors import ConfigError, FaultClient, Finding, Problem, Refused, UpstreamProblem
 from gateway.exchange import Exchange, Principal, Reply
 from gateway.holding import Asking
@@ -33,7 +34,7 @@ from gateway.identity.signing import signing_keys
 from gateway.identity.tokens import TokenVerifier, external_issuer
 from gateway.offering import SoapServices, soap_services
 from gateway.operations import Operations
-from gateway.people import PERMISSIONS
+from gateway.people import DEMO_PEOPLE, PERMISSIONS
 from gateway.pipeline import Handler, Stage, StageConfig, compose
 from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex, compile_policy
@@ -41,6 +42,7 @@ from gateway.policy.oracle import compare_with_casbin
 from gateway.policy.roles import members_of
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import Route, RouteClash, Router
+from gateway.scoping import check_records, check_restrictions, records_of, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
@@ -50,6 +52,7 @@ from gateway.stages.limit import Limit as LimitStage
 from gateway.stages.observe import Observe
 from gateway.stages.prepare import Prepare, Reads
 from gateway.stages.record import Initiator, Record
+from gateway.stages.restrict import restricted
 from gateway.telemetry import Telemetry
 from gateway.upstreams.stores import Clients, Contracts
 
@@ -114,6 +117,15 @@ class Snapshot:
     def approvals(self) -> Approvals:
         return self.deployment.approvals
 
+    def told(self, document: Document) -> dict[str, Any]:
+        """A document as its satellite may see it now, wherever it is told: policy hides there what it hides in answers."""
+        principal = Principal(document.satellite, document.tenant, document.roles)
+        told, scope = represent(document), self.policy.decide(principal, document.operation, document.version).scope
+        writing = self.writing_of(document.operation, document.version)
+        if scope is None or writing is None:
+            return told
+        return restricted(scope, writing.records, principal, writes=True).document(told)
+
     def writing_of(self, operation: str, version: str) -> Writing | None:
         """How documents of an operation are sent now."""
         return self.writings.get((operation, version))
@@ -161,6 +173,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
     if policy is not None:
         _check_policy(policy, entries, findings)
+        findings.errors.extend(check_restrictions(policy, entries))
         _check_approvals(deployment, policy, entries, findings)
     findings.raise_if_any()
     if policy is None or identity is None:
@@ -217,7 +230,8 @@ def _identity(deployment: Deployment, stores: Stores) -> tuple[Authenticator, To
     issuer = None
     if config.builtin is not None:
         keys = signing_keys(config.builtin, deployment.source, deployment.folder, make=stores.writable)
-        issuer = TokenIssuer(config.builtin, keys, deployment.satellites, stores.clock, realm=config.realm)
+        people = DEMO_PEOPLE if deployment.gateway.demo else ()
+        issuer = TokenIssuer(config.builtin, keys, deployment.satellites, stores.clock, realm=config.realm, people=people)
         trusted.append(issuer.trusted())
     verifier = TokenVerifier(trusted, stores.clock)
     satellites = deployment.satellites if config.api_keys else None
@@ -265,6 +279,7 @@ def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findi
             what = f"no policy row mentions {entry.id}@{missing[0]}, so nobody could call it"
             remedy = f"add a row such as 'p, ROLE, TENANT, {entry.id}, allow' (or deny), or say 'public: true'"
             findings.errors.append(entry.source.finding(entry.place, what, remedy))
+        findings.errors.extend(check_records(entry))
 
 
 def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
@@ -327,7 +342,7 @@ class Compiler:
         yield Observe()
         if not entry.config.public:
             yield Identify()
-            yield Authorize()
+            yield Authorize(records_of(entry.config), writes(entry.config))
         for name in CONFIGURABLE:
             chosen = getattr(entry.config, name)
             if chosen is not None:
@@ -349,12 +364,12 @@ class Compiler:
     def _writing(self, entry: Entry, version: str, prepare: Prepare) -> Writing:
         config, deployment = entry.config, self._deployment
         upstream = deployment.gateway.upstreams[entry.target.partition(":")[0]]
-        writes, approvals = upstream.writes, deployment.approvals
+        promises, approvals = upstream.writes, deployment.approvals
         terms = Terms(
             lease=(config.timeout or upstream.timeout) + 2 * MARGIN,
-            backoff=tuple(writes.retry),
-            window=writes.visible_within,
-            probes=tuple(writes.probe_again),
+            backoff=tuple(promises.retry),
+            window=promises.visible_within,
+            probes=tuple(promises.probe_again),
             callback=any(satellite.callback for satellite in deployment.satellites),
         )
         return Writing(
@@ -365,13 +380,14 @@ class Compiler:
             prepare=compose([prepare.build(self._runtime)], _prepared),
             call=entry.call,
             terms=terms,
-            not_booked=frozenset(writes.not_booked),
+            not_booked=frozenset(promises.not_booked),
             probe=entry.probe,
             reference=split(config.reference),
             operation_id=split(config.operation_id) if config.operation_id else None,
             key=split(config.key) if config.key else None,
             rule=approvals.rules.get(entry.id),
             status=config.success,
+            records=records_of(config),
         )
 
     def _initiator(self) -> Initiator:

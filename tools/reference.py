@@ -27,7 +27,7 @@ from gateway.config.console import Console, SignIn
 from gateway.config.credentials import Basic, Certificate, Credentials, Security, Verify
 from gateway.config.gateway import Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
 from gateway.config.messages import Channel, Messages
-from gateway.config.routes import ProbeSection, route_file
+from gateway.config.routes import AmountPlace, ProbeSection, RecordsSection, route_file
 from gateway.documents import states
 from gateway.stages import CONFIGURABLE
 
@@ -190,6 +190,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "resource": lambda: options(RESOURCE),
     "operation": lambda: options(OPERATION),
     "probe": lambda: options(ProbeSection),
+    "records": lambda: options(RecordsSection),
+    "record-place": lambda: options(AmountPlace),
     "approvals": lambda: options(ApprovalsFile),
     "approvals-rule": lambda: options(Rule),
     "approvals-escalate": lambda: options(Escalate),

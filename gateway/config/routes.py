@@ -69,6 +69,47 @@ class ProbeSection(Section):
     faults: dict[str, Literal[400, 404, 409, 422]] = Field({}, description="Status of a declared fault; 404 means not booked.")
 
 
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+
+
+class RecordPlace(Section):
+    """Where an operation carries what one predicate of policy rows asks for."""
+
+    at: ValuePath | None = Field(None, description="Its path below a record; lists on the way are looked through.")
+    filter: Parameter | None = Field(None, description="The request parameter by which the ERP narrows to one value.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> RecordPlace:
+        if self.at is None and self.filter is None:
+            raise wrong("says nothing", "give 'at: $.entity' for a field of the record, or 'filter: entity' for a parameter")
+        return self
+
+
+class AmountPlace(RecordPlace):
+    """Where an operation carries an amount."""
+
+    currency: ValuePath | None = Field(None, description="The path of its currency below a record.")
+
+    @model_validator(mode="after")
+    def _with_currency(self) -> AmountPlace:
+        if self.at is not None and self.currency is None:
+            raise wrong("names no currency", "add 'currency: $.currency'; an amount counts only in its currency")
+        return self
+
+
+class RecordsSection(Section):
+    """The records of an operation's request or answer, for the predicates of p3 rows."""
+
+    within: ValuePath | None = Field(
+        None,
+        description="Where the answer holds its list of records; left out, the answer itself is a record, or a list of them.",
+    )
+    entity: RecordPlace | None = Field(None, description="The legal entity.")
+    cost_centre: RecordPlace | None = Field(None, description="The cost centre.")
+    satellite: RecordPlace | None = Field(None, description="The satellite that made it.")
+    amount: AmountPlace | None = Field(None, description="The amount.")
+
+
 class OperationBase(Section):
     """One operation of a resource: its REST side, and what it calls."""
 
@@ -101,6 +142,7 @@ class OperationBase(Section):
         None, description="A field of the body that is given the document's id; it travels as X-Operation-Id in any case."
     )
     probe: ProbeSection | None = Field(None, description="How to find out whether a write with a lost answer was booked.")
+    records: RecordsSection | None = Field(None, description="Where the predicates of policy rows find what they ask for.")
     summary: str | None = Field(None, description="One line for the API documentation.")
     soap: bool = Field(True, description="False leaves it out of the resource's SOAP service.")
 

@@ -25,7 +25,7 @@ from gateway.errors import Forbidden, NotFound, Overloaded
 from gateway.identity.jwks import FetchError
 from gateway.identity.jws import Rejected
 from gateway.languages import languages
-from gateway.people import Person
+from gateway.people import DEMO_PEOPLE, DEMO_TENANT, Person
 
 log = structlog.get_logger()
 
@@ -40,8 +40,7 @@ FLOW_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "fresh": lambda value: None if value is None else int(value),
 }
 
-DEMO_TENANT = "demo"
-DEMO_PEOPLE = {
+ABOUT_DEMO_PEOPLE = {
     "clerk-1": msgid("Payments clerk: asks for payments"),
     "approver-a": msgid("Finance approver A"),
     "approver-b": msgid("Finance approver B"),
@@ -52,7 +51,7 @@ DEMO_PEOPLE = {
     "operator-2": msgid("Second operator"),
     "auditor": msgid("Auditor: sees everything, changes nothing"),
 }
-"""The demo's people and what they are for."""
+"""What the demo's people are for."""
 
 FAILED = msgid("The sign-in did not work. Please try again; if it goes on, tell the operators the request id.")
 UNREACHABLE = msgid("The company's sign-in cannot be reached at the moment. Please try again in a minute.")
@@ -83,7 +82,7 @@ class SignIn:
         next_ = safe_next(request.query_params.get("next"))
         if await self._web.session(request) is not None:
             return self._web.go(next_)
-        people = DEMO_PEOPLE if self._demo else {}
+        people = ABOUT_DEMO_PEOPLE if self._demo else {}
         status = 200 if self._demo or self._provider else 503
         return await self._web.page(
             request, "sign-in.html", status, people=people, provider=self._provider is not None, next=next_, again=False
@@ -93,7 +92,7 @@ class SignIn:
         """Prove that it is still you."""
         next_ = safe_next(request.query_params.get("next"))
         subject = session.person.subject
-        people = {subject: DEMO_PEOPLE[subject]} if self._demo and subject in DEMO_PEOPLE else {}
+        people = {subject: ABOUT_DEMO_PEOPLE[subject]} if self._demo and subject in DEMO_PEOPLE else {}
         return await self._web.page(
             request, "sign-in.html", people=people, provider=self._provider is not None, next=next_, again=True
         )

@@ -72,6 +72,18 @@ def represent(document: Document) -> dict[str, Any]:
     return told
 
 
+def reticent(told: Mapping[str, Any], *, reference: bool) -> dict[str, Any]:
+    """The same for somebody from whom policy hides fields: without the words and figures that might be theirs, and without the
+    ERP's number unless that is seen."""
+    kept = dict(told)
+    kept["reasons"] = [{"code": reason["code"]} for reason in told.get("reasons", ())]
+    if "note" in told:
+        kept["note"] = {name: value for name, value in told["note"].items() if name in ("code", "status", "by")}
+    if not reference:
+        kept["reference"] = None
+    return kept
+
+
 def _approvals(document: Document, hold: Hold) -> dict[str, Any]:
     expires = timestamp(hold.expires_at) if document.state is State.HELD else None
     return {"required": hold.required, "received": hold.received, "expires_at": expires}

@@ -15,6 +15,8 @@ from gateway.exchange import Principal
 from gateway.offering import PATH
 from gateway.policy.roles import opening
 from gateway.routing import Route
+from gateway.scope import EVERYTHING, Fields
+from gateway.scope.fields import shown_schema
 from gateway.snapshot import Snapshot
 from gateway.stages.record import Record
 
@@ -50,7 +52,8 @@ def document(
     shown = [entry for entry in (described or describe(snapshot, version)) if visible(snapshot, entry.route, viewer)]
     schemas: Json = {"Problem": PROBLEM_SCHEMA}
     paths: dict[str, Json] = {}
-    for entry in shown:
+    for whole in shown:
+        entry = seen(snapshot, whole, viewer)
         schemas |= entry.schemas
         item = entry.item | required_roles(snapshot, entry.route, viewer)
         paths.setdefault(entry.route.template, {})[entry.route.method.lower()] = item
@@ -81,6 +84,14 @@ def visible(snapshot: Snapshot, route: Route, viewer: Principal | None) -> bool:
     return viewer is None or route.public or snapshot.policy.decide(viewer, route.operation, route.version).allowed
 
 
+def seen(snapshot: Snapshot, entry: Described, viewer: Principal | None) -> Described:
+    """A route without the fields that policy hides from ``viewer``."""
+    if viewer is None or entry.route.public:
+        return entry
+    scope = snapshot.policy.decide(viewer, entry.route.operation, entry.route.version).scope
+    return entry if scope is None else _described(entry.route, scope.fields)
+
+
 def required_roles(snapshot: Snapshot, route: Route, viewer: Principal | None) -> Json:
     """``x-required-roles``: whoever holds one of them may call."""
     if route.public:
@@ -99,15 +110,15 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _described(route: Route) -> Described:
+def _described(route: Route, fields: Fields | None = None) -> Described:
     schemas: Json = {}
-    return Described(route, _operation(route, schemas), schemas)
+    return Described(route, _operation(route, schemas, fields or EVERYTHING.fields), schemas)
 
 
-def _operation(route: Route, schemas: Json) -> Json:
+def _operation(route: Route, schemas: Json, fields: Fields) -> Json:
     name = route.operation
-    request = route.call.request_schema()
-    answer = route.call.answer_schema()
+    request = shown_schema(route.call.request_schema(), fields.seen if route.method == "GET" else fields.settable)
+    answer = shown_schema(route.call.answer_schema(), fields.seen)
     path_names = re.findall(r"\{(\w+)\}", route.template)
     operation: Json = {
         "operationId": route.operation,
@@ -119,7 +130,8 @@ def _operation(route: Route, schemas: Json) -> Json:
             **{status: {"$ref": f"#/components/responses/{status}"} for status in PROBLEMS},
         },
     }
-    operation["responses"] |= _refusals(route, schemas)
+    if not fields.masks:
+        operation["responses"] |= _refusals(route, schemas)
     record = recorded(route)
     if record is not None:
         _describe_recorded(operation, record)

@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -31,6 +31,7 @@ from gateway.identity.jws import JsonObject, Rejected
 from gateway.identity.satellites import Satellite, Satellites
 from gateway.identity.signing import SigningKey, SigningKeys, algorithm
 from gateway.identity.tokens import TrustedIssuer
+from gateway.people import DEMO_TENANT
 from gateway.ports import Clock
 
 GRANT = "client_credentials"
@@ -70,7 +71,8 @@ class TokenRequest:
 
 
 class TokenIssuer:
-    """Immutable. The authorization server of one snapshot. ``new_id`` makes the ``jti``."""
+    """Immutable. The authorization server of one snapshot. ``new_id`` makes the ``jti``; ``people`` are the demo's, whose secrets
+    follow from their names as its satellites' do: it stands in for the OpenID provider whose access tokens people call with."""
 
     def __init__(
         self,
@@ -80,11 +82,13 @@ class TokenIssuer:
         clock: Clock,
         *,
         realm: str = "erp-gateway",
+        people: Collection[str] = (),
         new_id: NewId = lambda: secrets.token_urlsafe(16),
     ) -> None:
         self._config = config
         self._keys = keys
         self._satellites = satellites
+        self._people = frozenset(people) - {satellite.client for satellite in satellites}
         self._clock = clock
         self._new_id = new_id
         self._realm = realm
@@ -114,6 +118,8 @@ class TokenIssuer:
 
         def principal(claims: JsonObject) -> Principal:
             client = claims.get("client_id")
+            if isinstance(client, str) and client in self._people and client == claims.get("sub"):
+                return Principal(client, DEMO_TENANT)
             satellite = self._satellites.get(client) if isinstance(client, str) and client == claims.get("sub") else None
             if satellite is None:
                 raise Rejected("no such satellite any more", client=str(client))
@@ -150,7 +156,7 @@ class TokenIssuer:
         return Answer(400, {"error": error.error, "error_description": description})
 
     def _client(self, client: str) -> _Client:
-        return _Client(client, self._satellites)
+        return _Client(client, self._satellites, client in self._people)
 
     def _token(self, client: _Client, **_: object) -> dict[str, object]:
         now = int(self._clock.now())
@@ -213,13 +219,16 @@ class _GrantRequest(OAuth2Request):  # type: ignore[misc]
 
 
 class _Client(ClientMixin):  # type: ignore[misc]
-    """A satellite, known or not, as authlib sees it."""
+    """A satellite, known or not, or one of the demo's people, as authlib sees it."""
 
-    def __init__(self, client: str, satellites: Satellites) -> None:
+    def __init__(self, client: str, satellites: Satellites, person: bool) -> None:
         self.client = client
         self._satellites = satellites
+        self._person = person
 
     def check_client_secret(self, client_secret: str) -> bool:
+        if self._person:
+            return secrets.compare_digest(client_secret.encode("utf-8", "replace"), f"demo-{self.client}".encode())
         satellite: Satellite | None = self._satellites.by_secret(self.client, client_secret)
         return satellite is not None
 

@@ -109,6 +109,11 @@ class PolicyIndex:
         known = self._operations.get(operation)
         return known is not None and not self._granted.isdisjoint(known.versions.get(version, known.any_version))
 
+    def covers(self, name: str, operation: str, version: str) -> bool:
+        """Whether a row that names ``name`` is about this operation: itself, one of its versions or groups."""
+        known = self._operations.get(operation)
+        return known is not None and name in known.versions.get(version, known.any_version)
+
     def unknown_operations(self, known: set[str]) -> list[Finding]:
         """Rows naming operations no route has. ``known`` holds ``payments.create@v1`` for every route and version, or
         ``payments.create`` where a route has no version."""

@@ -50,10 +50,12 @@ class Records:
 
     :param within: the path of the list of records in an answer; empty where the answer itself is one, or a list of them.
     :param places: by predicate.
+    :param reference: the path of the ERP's number of what was written.
     """
 
     within: Path = ()
     places: Mapping[str, Place] = field(default_factory=dict)
+    reference: Path = ()
 
 
 Predicates = Mapping[str, frozenset[str]]

@@ -19,13 +19,16 @@ from gateway.documents.records import Document, Terms, apply, find
 from gateway.documents.revisions import revise
 from gateway.documents.states import FINAL, Event, allowed
 from gateway.documents.view import RETRY_AFTER, etag, represent
-from gateway.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unprocessable
-from gateway.exchange import Exchange, Outgoing, Reply, Whole
+from gateway.errors import Conflict, FieldError, NotFound, PreconditionFailed, Problem, Unprocessable
+from gateway.exchange import Exchange, Outgoing, Principal, Reply, Whole
 from gateway.exchange import Request as Call
 from gateway.holding import Asking, admit, value_of
 from gateway.ports import Clock, Policy
+from gateway.scope import Context, Records, Scope
 from gateway.sending import Writing, addressed
+from gateway.stages.authorize import require
 from gateway.stages.record import Initiator, fingerprint, natural_key
+from gateway.stages.restrict import Restriction, restricted
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _WAIT = re.compile(rb'(?:^|,)\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[;,]|$)', re.IGNORECASE)
@@ -79,7 +82,7 @@ class Follow:
         while document.seq == seen and document.state not in FINAL and (left := deadline - self.clock.monotonic()) > 0:
             await self.ledger.changed(document.id, left)
             document = await self._own(exchange)
-        reply = seen_reply(document, known)
+        reply = seen_reply(document, known, exchange)
         if wait:
             reply.headers.append((b"preference-applied", b"wait=%d" % wait))
         return reply
@@ -97,7 +100,7 @@ class Follow:
             terms = writing.terms if writing is not None else Terms()
             return apply(tx, document, Event.RECALL, actor=document.satellite, terms=terms, note={"code": "recalled"})
 
-        return seen_reply(await self.ledger.write(unit), None)
+        return seen_reply(await self.ledger.write(unit), None, exchange)
 
     async def revise(self, exchange: Exchange) -> Reply:
         """Another body for a held document: a new revision without votes. It stays held, whatever it says."""
@@ -137,7 +140,7 @@ class Follow:
             print_ = fingerprint(again)
             return revise(tx, current, request=kept, hold=hold, fingerprint=print_, payees=payees, terms=writing.terms)
 
-        return seen_reply(await self.ledger.write(unit), None)
+        return seen_reply(await self.ledger.write(unit), None, exchange)
 
     async def _prepared(self, writing: Writing, document: Document, kind: str, content: bytes, exchange: Exchange) -> Exchange:
         """The new body checked as the first one was."""
@@ -145,8 +148,13 @@ class Follow:
         headers = [(b"content-type", kind.encode("latin-1")), (b"content-length", b"%d" % len(content))]
         request = Call(kept.method, kept.path, kept.query, headers, Whole(content), exchange.request.peer)
         again = Exchange(request, exchange.id, document.operation, document.version, dict(kept.params), exchange.trace)
-        again.principal = exchange.principal
-        await writing.prepare(again)
+        again.principal, again.guard = exchange.principal, exchange.guard
+        try:
+            await writing.prepare(again)
+        except Problem as problem:
+            if isinstance(exchange.guard, Restriction):
+                exchange.guard.problem(problem)
+            raise
         return again
 
     async def _own(self, exchange: Exchange) -> Document:
@@ -161,10 +169,19 @@ class Follow:
         if document is None or principal is None:
             raise NotFound("There is no such document of yours.")
         mine = (document.satellite, document.tenant) == (principal.subject, principal.tenant)
-        if not mine or not self.policy.decide(principal, document.operation, document.version).allowed:
+        decision = self.policy.decide(principal, document.operation, document.version)
+        if not mine or not decision.allowed:
             raise NotFound("There is no such document of yours.")
+        self._restrict(document, exchange, principal, decision.scope)
         exchange.notes |= {"document": document.id, "state": document.state.value}
         return document
+
+    def _restrict(self, document: Document, exchange: Exchange, principal: Principal, scope: Scope | None) -> None:
+        """What restricts the operation the document came by restricts its document."""
+        if scope is not None:
+            require(scope, Context(self.clock.now(), exchange.request.peer), exchange, principal)
+            writing = self.writing_of(document.operation, document.version)
+            exchange.guard = restricted(scope, writing.records if writing else Records(), principal, writes=True)
 
 
 def same_key(writing: Writing, document: Document, again: Exchange) -> None:
@@ -205,10 +222,11 @@ def unchanged(document: Document, exchange: Exchange) -> None:
         raise PreconditionFailed("Read the document again and decide anew.")
 
 
-def seen_reply(document: Document, known: bytes | None) -> Reply:
+def seen_reply(document: Document, known: bytes | None, exchange: Exchange) -> Reply:
     headers = [(b"etag", etag(document).encode()), (b"cache-control", b"private, no-cache")]
     if known is not None and names(known, document):
         return Reply(304, headers)
     if document.state in RETRY_AFTER:
         headers.append((b"retry-after", b"%d" % RETRY_AFTER[document.state]))
-    return Reply(200, headers, value=represent(document))
+    told, guard = represent(document), exchange.guard
+    return Reply(200, headers, value=guard.document(told) if isinstance(guard, Restriction) else told)

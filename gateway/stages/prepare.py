@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from gateway.errors import BadRequest, FieldError, Unprocessable, UnsupportedMediaType
-from gateway.exchange import Exchange, Reply, Request
+from gateway.errors import BadRequest, FieldError, Forbidden, Unprocessable, UnsupportedMediaType
+from gateway.exchange import Exchange, Reply, Request, Whole
 from gateway.pipeline import Handler, Phase, Stage
 from gateway.ports import Operation, Runtime
 from gateway.protocols import json_http
@@ -41,12 +41,13 @@ class Prepare:
             require_json(exchange.request)
             exchange.content = await exchange.request.body.read()
             value = json_http.loads(exchange.content, depth=depth)
-            exchange.value = with_parameters(value, exchange) if exchange.params or exchange.request.query else value
+            value = with_parameters(value, exchange) if exchange.params or exchange.request.query else value
+            exchange.value = value if exchange.guard is None else exchange.guard.admit(value)
             exchange.outgoing = prepare_outgoing(exchange)
             return await call_next(exchange)
 
         def prepare_parameters(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
-            exchange.value = parameters(exchange)
+            exchange.value = admitted_parameters(exchange) if exchange.guard is not None else parameters(exchange)
             try:
                 exchange.outgoing = prepare_outgoing(exchange)
             except Unprocessable as error:
@@ -54,11 +55,22 @@ class Prepare:
             return call_next(exchange)
 
         def prepare_nothing(exchange: Exchange, call_next: Handler) -> Awaitable[Reply]:
+            if exchange.guard is not None:
+                return prepare_guarded(exchange, call_next)
             exchange.outgoing = prepare_outgoing(exchange)
             return call_next(exchange)
 
+        async def prepare_guarded(exchange: Exchange, call_next: Handler) -> Reply:
+            """What else would be streamed unread."""
+            content = await exchange.request.body.read()
+            exchange.request.body = Whole(content)
+            admit_passed(exchange, content, depth)
+            exchange.outgoing = prepare_outgoing(exchange)
+            return await call_next(exchange)
+
         async def prepare_bytes(exchange: Exchange, call_next: Handler) -> Reply:
             exchange.content = await exchange.request.body.read()
+            admit_passed(exchange, exchange.content, depth)
             exchange.outgoing = prepare_outgoing(exchange)
             exchange.outgoing.body = exchange.content
             return await call_next(exchange)
@@ -69,6 +81,31 @@ class Prepare:
             "bytes": prepare_bytes,
             "nothing": prepare_nothing,
         }[self.reads]
+
+
+def admitted_parameters(exchange: Exchange) -> dict[str, object]:
+    """The parameters as the caller's policy lets them go on. Raises ``Forbidden``, ``Unprocessable`` or ``BadRequest``."""
+    values = parameters(exchange)
+    try:
+        admitted = values if exchange.guard is None else exchange.guard.admit(values)
+    except Forbidden as error:
+        raise Forbidden(error.detail, errors=[at_parameter(e, exchange) for e in error.errors]) from error
+    return admitted if isinstance(admitted, dict) else values
+
+
+def admit_passed(exchange: Exchange, content: bytes, depth: int) -> None:
+    """Look into what is passed on as it came, where policy restricts the caller: a body, or else the parameters, among which a
+    filter may be set. Raises ``Forbidden`` or what a body that is no JSON deserves."""
+    if exchange.guard is None:
+        return
+    if content:
+        require_json(exchange.request)
+        exchange.guard.admit(json_http.loads(content, depth=depth))
+        return
+    values = admitted_parameters(exchange)
+    pairs = [(name, str(value)) for name, value in values.items() if name not in exchange.params]
+    if pairs != query_pairs(exchange.request.query):
+        exchange.request.query = urlencode(pairs)
 
 
 def require_json(request: Request) -> None:

@@ -14,7 +14,6 @@ from gateway.documents.anchors import Anchors
 from gateway.documents.ledger import LedgerUnavailable
 from gateway.documents.records import Document
 from gateway.documents.states import UNRESOLVED
-from gateway.documents.view import represent
 from gateway.holding import Objection, Sends, recheck
 from gateway.live import Live
 from gateway.policy.roles import members_of
@@ -41,7 +40,12 @@ class Worker:
         self._ledger = stores.ledger
         self._counts: dict[str, int] = {}
         self._anchors = Anchors(live.path.parent / gateway.ledger.anchors, stores.clock)
-        self._callbacks = Callbacks(stores.ledger, lambda: live.snapshot.deployment.satellites, represent, connect)
+        self._callbacks = Callbacks(
+            stores.ledger,
+            lambda: live.snapshot.deployment.satellites,
+            lambda document: live.snapshot.told(document),
+            connect,
+        )
         messages = Messages(
             stores.ledger,
             lambda: Settings.of(live.snapshot.deployment.gateway),

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.signin import DEMO_PEOPLE
+from gateway.console.signin import ABOUT_DEMO_PEOPLE
 from gateway.errors import ConfigError
 from gateway.identity.hashes import hash_secret
 from gateway.live import Live
+from gateway.people import DEMO_PEOPLE
 from tests.console.world import World, world
 from tests.support import copy_deployment
 
 
 async def test_the_people_of_the_demo_are_buttons(console: World) -> None:
     page = (await console.browser().get("/sign-in")).text
-    assert re.findall(r'name="person" value="([^"]+)"', page) == list(DEMO_PEOPLE)
+    assert re.findall(r'name="person" value="([^"]+)"', page) == list(DEMO_PEOPLE) == list(ABOUT_DEMO_PEOPLE)
 
 
 async def test_who_is_nobody_signs_in_and_comes_back(console: World) -> None:

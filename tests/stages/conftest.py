@@ -30,7 +30,13 @@ class FakeRuntime:
     def telemetry(self) -> FakeRuntime:
         return self
 
-    authenticator = policy = counters = telemetry
+    authenticator = policy = counters = clock = telemetry
+
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+    def monotonic(self) -> float:
+        return 0.0
 
     def count(self, operation: str, version: str, status: int, seconds: float) -> None:
         assert seconds >= 0

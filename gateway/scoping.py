@@ -1,0 +1,137 @@
+"""Policy rows that restrict, held against the routes: each must be able to do what it says.
+
+A row that hides a field no operation has hides nothing, and one by a predicate that neither the ERP nor the answer can be asked
+about would let everything through or nothing: both are findings, at the row's line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway.config.routes import AmountPlace, OperationBase
+from gateway.config.source import Place as Where
+from gateway.config.source import Source
+from gateway.errors import Finding
+from gateway.people import PERMISSIONS
+from gateway.policy.file import Restriction
+from gateway.policy.index import PolicyIndex
+from gateway.ports import Operation
+from gateway.scope import Path, Place, Records, parse_field
+from gateway.scope.fields import has_field
+from gateway.scope.records import AMOUNT
+
+KEYS: Mapping[str, str] = {"entity": "entity", "cost-centre": "cost_centre", "satellite": "satellite", AMOUNT: "amount"}
+"""The key of a route file's ``records:`` for each predicate."""
+
+SAFE = ("GET", "HEAD")
+
+
+class Served(Protocol):
+    """One operation of a route file with what it ends in."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def place(self) -> Where: ...
+
+    @property
+    def config(self) -> OperationBase: ...
+
+    @property
+    def versions(self) -> tuple[str, ...]: ...
+
+    @property
+    def call(self) -> Operation: ...
+
+
+def writes(config: OperationBase) -> bool:
+    """Whether an operation changes something, as far as its method says (RFC 9110 section 9.2.1)."""
+    return config.method not in SAFE
+
+
+def records_of(config: OperationBase) -> Records:
+    """What a route file says of an operation's records."""
+    section, reference = config.records, _path(config.reference) or ()
+    if section is None:
+        return Records(reference=reference)
+    places = {}
+    for name, key in KEYS.items():
+        said = getattr(section, key)
+        if said is not None:
+            currency = said.currency if isinstance(said, AmountPlace) else None
+            places[name] = Place(_path(said.at), said.filter, _path(currency))
+    return Records(_path(section.within) or (), places, reference)
+
+
+def _path(text: str | None) -> Path | None:
+    return tuple(text.split(".")[1:]) if text is not None else None
+
+
+def check_records(entry: Served) -> Iterator[Finding]:
+    """A ``records:`` whose paths and parameters the operation does not have."""
+    records, changing = records_of(entry.config), writes(entry.config)
+    where: Where = (*entry.place, "records")
+    asked, answered = entry.call.request_schema(), entry.call.answer_schema()
+    if changing and records.within:
+        yield entry.source.finding(where, "'within' is about answers, and this operation writes", "remove 'within'")
+    for name, place in records.places.items():
+        here: Where = (*where, KEYS[name])
+        if changing and place.filter is not None:
+            yield entry.source.finding(here, "'filter' is about reads, and this operation writes", "give 'at', in the request")
+        if place.filter is not None and not changing and not _has(asked, (place.filter,)):
+            yield entry.source.finding(here, f"the operation has no parameter '{place.filter}'", "name one of its request")
+        schema, base = (asked, ()) if changing else (answered, records.within)
+        for path in filter(None, (place.at, place.currency)):
+            if not _has(schema, (*base, *path)):
+                what = f"the {'request' if changing else 'answer'} has no field '{'.'.join((*base, *path))}'"
+                yield entry.source.finding(here, what, "name a field as the API shows it, such as $.entity")
+
+
+def _has(schema: Mapping[str, Any] | None, path: Path) -> bool:
+    return schema is None or has_field(schema, path)
+
+
+def check_restrictions(policy: PolicyIndex, entries: Sequence[Served]) -> Iterator[Finding]:
+    """Rows that restrict nothing, or could not be obeyed."""
+    schemas: dict[str, list[Mapping[str, Any] | None]] = {}
+    for row in policy.file.restrictions:
+        if row.operation in PERMISSIONS:
+            what = f"{row.operation} is done at the console, where nothing is restricted by {row.kind} rows"
+            yield Finding(policy.file.path, row.line, what, "remove the row, or name an operation of a route")
+            continue
+        covered = [entry for entry in entries if any(policy.covers(row.operation, entry.id, v) for v in entry.versions)]
+        for entry in covered:
+            if entry.config.public:
+                what = f"{entry.id} is public, and nobody who calls it is known"
+                yield Finding(policy.file.path, row.line, what, "remove the row, or 'public: true' of the route")
+        if row.kind == "p2":
+            yield from _check_field(policy, row, covered, schemas)
+        elif row.kind == "p3":
+            yield from _check_predicate(policy, row, covered)
+
+
+def _check_field(
+    policy: PolicyIndex, row: Restriction, covered: Sequence[Served], schemas: dict[str, list[Mapping[str, Any] | None]]
+) -> Iterator[Finding]:
+    path = parse_field(row.name)
+    for entry in covered:
+        both = schemas.setdefault(entry.id, [entry.call.request_schema(), entry.call.answer_schema()])
+        if any(_has(schema, path) for schema in both):
+            return
+    if covered:
+        what = f"no operation the row is about has the field '{row.name}'"
+        yield Finding(policy.file.path, row.line, what, "name a field as the API shows it; /docs lists them")
+
+
+def _check_predicate(policy: PolicyIndex, row: Restriction, covered: Sequence[Served]) -> Iterator[Finding]:
+    for entry in covered:
+        place = records_of(entry.config).places.get(row.name)
+        if place is None or (writes(entry.config) and place.at is None):
+            what = f"neither the ERP nor an answer can tell the {row.name} of {entry.id}"
+            said = f"say where it stands in {entry.source.path}, as 'records: {{{KEYS[row.name]}: {{at: $.FIELD}}}}'"
+            yield Finding(policy.file.path, row.line, what, said)
