@@ -42,6 +42,7 @@ bench: $(DEV)
 	$(BIN)/python -m bench.soap_contract
 	$(BIN)/python -m bench.edge
 	$(BIN)/python -m bench.documents
+	$(BIN)/python -m bench.policy
 
 fuzz: $(DEV)
 	$(BIN)/python -m tests.fuzz --minutes 20 --schemas 5000 $(ARGS)

@@ -18,6 +18,7 @@ from gateway.config.source import Source, literal_secrets, read_source, validate
 from gateway.errors import ConfigError, Finding
 from gateway.identity.satellites import Satellites, read_satellites
 from gateway.mapping import Functions, Table, load_functions, read_tables
+from gateway.policy.expectations import PolicyTests, read_tests
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.model import read_model
 from gateway.stages import CONFIGURABLE
@@ -73,6 +74,7 @@ class Deployment:
     resources: tuple[Resource, ...]
     policy: PolicyFile
     model_text: str
+    tests: PolicyTests
     approvals: Approvals
     satellites: Satellites
     tables: Mapping[str, Table]
@@ -114,6 +116,7 @@ def read_deployment(path: Path) -> Deployment:
     resources = _resources(folder, shown.routes, findings)
     policy = findings.attempt(_policy, folder, shown.policies)
     model = findings.attempt(_model, folder, shown.policies)
+    tests = findings.attempt(_tests, folder, shown.policies)
     approvals = findings.attempt(_approvals, folder, shown.policies)
     satellites = findings.attempt(
         read_satellites,
@@ -128,10 +131,14 @@ def read_deployment(path: Path) -> Deployment:
     shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
     functions = findings.attempt(load_functions, scripts, names=shown_scripts)
     findings.raise_if_any()
-    if not (source and gateway and policy and model and approvals and satellites is not None and functions is not None):
+    if not (source and gateway and policy and model and tests and approvals):
+        raise AssertionError("a part is missing without a finding")
+    if satellites is None or functions is None:
         raise AssertionError("a part is missing without a finding")
     warnings = (*literal_secrets(source, gateway), *written, *satellites.warnings)
-    return Deployment(folder, source, gateway, resources, policy, model, approvals, satellites, tables, functions, warnings)
+    return Deployment(
+        folder, source, gateway, resources, policy, model, tests, approvals, satellites, tables, functions, warnings
+    )
 
 
 def _resources(folder: Path, name: str, findings: Findings) -> tuple[Resource, ...]:
@@ -183,6 +190,12 @@ def _policy(folder: Path, name: str) -> PolicyFile:
 def _model(folder: Path, name: str) -> str:
     shown = f"{name}/model.conf"
     return read_model(shown, _read(folder / shown, shown))
+
+
+def _tests(folder: Path, name: str) -> PolicyTests:
+    """What is expected of the policy; nothing where there is no file."""
+    path = folder / name / "tests.yaml"
+    return read_tests(read_source(path, name=f"{name}/tests.yaml")) if path.exists() else PolicyTests()
 
 
 def _approvals(folder: Path, name: str) -> Approvals:

@@ -1,4 +1,4 @@
-"""Policy rows that restrict, held against the routes: each must be able to do what it says.
+"""The policy held against the routes: each row must be able to do what it says, and each operation be somebody's to call.
 
 A row that hides a field no operation has hides nothing, and one by a predicate that neither the ERP nor the answer can be asked
 about would let everything through or nothing: both are findings, at the row's line.
@@ -14,6 +14,7 @@ from gateway.config.source import Place as Where
 from gateway.config.source import Source
 from gateway.errors import Finding
 from gateway.people import PERMISSIONS
+from gateway.policy.expectations import PolicyTests, failures
 from gateway.policy.file import Restriction
 from gateway.policy.index import PolicyIndex
 from gateway.ports import Operation
@@ -70,6 +71,23 @@ def records_of(config: OperationBase) -> Records:
 
 def _path(text: str | None) -> Path | None:
     return tuple(text.split(".")[1:]) if text is not None else None
+
+
+def check_policy(policy: PolicyIndex, tests: PolicyTests, entries: Sequence[Served], *, rows: bool) -> Iterator[Finding]:
+    """Everything the policy and its tests say that does not go with the routes. ``rows``: whether all routes are known, so that
+    an operation of a row that is not among them is an error."""
+    known = {f"{entry.id}@{version}" for entry in entries for version in entry.versions} | set(PERMISSIONS)
+    if rows:
+        yield from policy.unknown_operations(known)
+        yield from failures(tests, policy, known | {name.partition("@")[0] for name in known})
+        yield from check_restrictions(policy, entries)
+    for entry in entries:
+        missing = [version for version in entry.versions if not policy.mentions(entry.id, version)]
+        if missing and not entry.config.public:
+            what = f"no policy row mentions {entry.id}@{missing[0]}, so nobody could call it"
+            remedy = f"add a row such as 'p, ROLE, TENANT, {entry.id}, allow' (or deny), or say 'public: true'"
+            yield entry.source.finding(entry.place, what, remedy)
+        yield from check_records(entry)
 
 
 def check_records(entry: Served) -> Iterator[Finding]:

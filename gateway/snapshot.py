@@ -34,7 +34,7 @@ from gateway.identity.signing import signing_keys
 from gateway.identity.tokens import TokenVerifier, external_issuer
 from gateway.offering import SoapServices, soap_services
 from gateway.operations import Operations
-from gateway.people import DEMO_PEOPLE, PERMISSIONS
+from gateway.people import DEMO_PEOPLE
 from gateway.pipeline import Handler, Stage, StageConfig, compose
 from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex, compile_policy
@@ -42,7 +42,7 @@ from gateway.policy.oracle import compare_with_casbin
 from gateway.policy.roles import members_of
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import Route, RouteClash, Router
-from gateway.scoping import check_records, check_restrictions, records_of, writes
+from gateway.scoping import check_policy, records_of, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
@@ -172,8 +172,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     operations = Operations(deployment, stores.clients, stores.contracts, findings, stores.clock)
     entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
     if policy is not None:
-        _check_policy(policy, entries, findings)
-        findings.errors.extend(check_restrictions(policy, entries))
+        findings.errors.extend(check_policy(policy, deployment.tests, entries, rows=not findings.errors))
         _check_approvals(deployment, policy, entries, findings)
     findings.raise_if_any()
     if policy is None or identity is None:
@@ -267,19 +266,6 @@ def _entries(resource: Resource, operations: Operations, findings: Findings) -> 
             target = f"{config.upstream or resource.model.upstream}:{config.call}"
             id_, offered = f"{resource.model.resource}.{name}", resource.model.soap if config.soap else None
             yield Entry(id_, resource.source, place, config, versions, *built, probe, target, offered)
-
-
-def _check_policy(policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
-    known = {f"{entry.id}@{version}" for entry in entries for version in entry.versions}
-    if not findings.errors:
-        findings.errors.extend(policy.unknown_operations(known | set(PERMISSIONS)))
-    for entry in entries:
-        missing = [version for version in entry.versions if not policy.mentions(entry.id, version)]
-        if missing and not entry.config.public:
-            what = f"no policy row mentions {entry.id}@{missing[0]}, so nobody could call it"
-            remedy = f"add a row such as 'p, ROLE, TENANT, {entry.id}, allow' (or deny), or say 'public: true'"
-            findings.errors.append(entry.source.finding(entry.place, what, remedy))
-        findings.errors.extend(check_records(entry))
 
 
 def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:

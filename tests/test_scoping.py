@@ -50,9 +50,17 @@ def test_a_row_that_cannot_do_what_it_says_is_refused_at_its_line(tmp_path: Path
     policy = tmp_path / "policies" / "policy.csv"
     edit(policy, "# end\n", row + "\n# end\n")
     line = len(policy.read_text("utf-8").splitlines()) - 1
-    found = refused(path)
+    found = [finding for finding in refused(path) if finding.startswith("policies/policy.csv:")]
     assert len(found) == 1
     assert found[0].startswith(f"policies/policy.csv:{line}: {said}")
+
+
+def test_a_policy_that_fails_its_tests_is_refused(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    edit(tmp_path / "policies" / "policy.csv", "# end\n", "p, wms, demo, reports.finance, allow\n# end\n")
+    assert [finding.partition(": ")[2] for finding in refused(path)] == [
+        "wms, reports.finance: allowed (policies/policy.csv:70), expected deny; mend policy.csv, or the test if this is meant"
+    ]
 
 
 @pytest.mark.parametrize(

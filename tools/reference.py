@@ -29,6 +29,7 @@ from gateway.config.gateway import Counters, Edge, EdgeLimits, Gateway, Ledger, 
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import AmountPlace, ProbeSection, RecordsSection, route_file
 from gateway.documents import states
+from gateway.policy.expectations import Expectation, TestsFile
 from gateway.stages import CONFIGURABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -195,6 +196,8 @@ REGIONS: dict[str, Callable[[], str]] = {
     "approvals": lambda: options(ApprovalsFile),
     "approvals-rule": lambda: options(Rule),
     "approvals-escalate": lambda: options(Escalate),
+    "policy-tests": lambda: options(TestsFile),
+    "policy-test": lambda: options(Expectation),
     "approvals-calendar": lambda: options(CalendarEntry),
     **{f"stage-{name}": lambda kind=kind: stage(kind) for name, kind in CONFIGURABLE.items()},  # type: ignore[misc]
     "problems": problems,

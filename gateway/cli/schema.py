@@ -14,6 +14,7 @@ from gateway.config.gateway import Gateway
 from gateway.config.routes import SoapOrder, route_file
 from gateway.identity.satellites import SatellitesFile
 from gateway.mapping.table import TableFile
+from gateway.policy.expectations import TestsFile
 from gateway.stages import CONFIGURABLE
 
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     satellites = "satellites"
     approvals = "approvals"
     soap = "soap"
+    tests = "tests"
 
 
 def model(kind: Kind) -> type[BaseModel]:
@@ -35,6 +37,7 @@ def model(kind: Kind) -> type[BaseModel]:
         Kind.satellites: SatellitesFile,
         Kind.approvals: ApprovalsFile,
         Kind.soap: SoapOrder,
+        Kind.tests: TestsFile,
     }
     return models[kind]
 
@@ -49,7 +52,9 @@ def text(kind: Kind) -> str:
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites, approvals or soap.")],
+    kind: Annotated[
+        Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites, approvals, soap or tests.")
+    ],
 ) -> None:
     """Print the JSON Schema of a kind of file; editors use it through a yaml-language-server line."""
     print(text(kind), end="")

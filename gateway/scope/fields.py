@@ -110,10 +110,21 @@ class Fields:
 
     def sees(self, path: Path) -> bool:
         """Whether a field, with all that is in it, is seen."""
-        node = self.seen
-        for name in path:
-            node = _below(node, name)
-        return node is KEEP
+        return _at(self.seen, path) is KEEP
+
+    def hides(self, path: Path) -> bool:
+        """Whether nothing of a field is seen."""
+        return _at(self.seen, path) is DROP
+
+    def locks(self, path: Path) -> bool:
+        """Whether nothing of a field may be set."""
+        return _at(self.settable, path) is DROP
+
+
+def _at(node: Node, path: Path) -> Node:
+    for name in path:
+        node = _below(node, name)
+    return node
 
 
 def _shown(value: object, node: Node) -> object:

@@ -34,6 +34,7 @@ DEPLOYMENT = {
     Kind.satellites: ["policies/satellites.yaml"],
     Kind.approvals: ["policies/approvals.yaml"],
     Kind.soap: ["routes/*.soap.yaml"],
+    Kind.tests: ["policies/tests.yaml"],
 }
 
 
@@ -218,6 +219,7 @@ COVERED: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "routes": (model(Kind.routes), ("routes.md",)),
     "satellites": (SatelliteEntry, ("identity.md",)),
     "approvals": (model(Kind.approvals), ("approvals.md",)),
+    "tests": (model(Kind.tests), ("../guide/policy.md",)),
     "field table": (FieldTable, ("field-tables.md",)),
     "row": (Row, ("field-tables.md",)),
     "example": (Example, ("field-tables.md",)),
