@@ -3,6 +3,7 @@
 # make chaos  the gateway killed again and again, over SQLite and PostgreSQL: is anything lost or done twice?   (ARGS="--kills 500")
 # make fuzz   random SOAP contracts and documents through the codec, at most 20 minutes (ARGS=--seed=N: a run again)
 # make interop   real SOAP servers called through the gateway, and real SOAP clients calling its facade; installs both
+# make differ    100,000 random policy decisions beside stock Casbin's   (ARGS="--seed 2")
 # make setup  the virtual environment with the erp-gateway command
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEV := .venv/.dev
 # Packages without I/O: measured by coverage, which doubles the time of what it watches, and so apart from the others.
 PURE := tests/approvals tests/mapping tests/policy tests/protocols tests/scope
 
-.PHONY: demo test chaos check setup bench fuzz interop lock clean
+.PHONY: demo test chaos check setup bench fuzz interop differ lock clean
 
 demo: $(RUNTIME)
 	$(BIN)/erp-gateway demo $(ARGS)
@@ -49,6 +50,9 @@ fuzz: $(DEV)
 
 interop: $(DEV)
 	$(BIN)/python -m tests.interop $(ARGS)
+
+differ: $(DEV)
+	$(BIN)/python -m tests.policy $(ARGS)
 
 lock: $(DEV)
 	$(BIN)/pip install --quiet uv

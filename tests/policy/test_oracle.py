@@ -8,6 +8,7 @@ import pytest
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.index import compile_policy
 from gateway.policy.oracle import MAX_DIFFERENCES, compare_with_casbin
+from tests.policy.__main__ import differences
 
 POLICIES = Path(__file__).parents[2] / "policies"
 MODEL = (POLICIES / "model.conf").read_text("utf-8")
@@ -72,3 +73,8 @@ def test_stops_when_its_time_is_up() -> None:
     found = compare_with_casbin(MODEL, file, other, sample=5000, seed=1, seconds=10, monotonic=lambda: float(next(ticks)))
     assert next(ticks) == 12
     assert len(found) <= 11
+
+
+def test_random_policies_of_our_shape_are_decided_alike() -> None:
+    """``make differ`` asks a hundred thousand."""
+    assert list(differences(5_000, seed=random.Random().randrange(2**32))) == []
