@@ -15,6 +15,7 @@ from gateway.desk.inbox import Box, inbox, troubled
 from gateway.desk.masking import accounts_in
 from gateway.desk.operators import Outcome, Word, attest, revive
 from gateway.desk.refusals import Refusal
+from gateway.desk.restricting import restricted_whole
 from gateway.desk.sight import Viewer
 from gateway.desk.views import Detail, Json, Row
 from gateway.desk.votes import Paper, cast, reason_given
@@ -72,7 +73,8 @@ class Desk:
                 payload = value_of(found)
             except BadRequest:
                 payload = None
-            return {"accounts": accounts_in(found.hold.facts) if found.hold else [], "payload": payload}
+            whole = {"accounts": accounts_in(found.hold.facts) if found.hold else [], "payload": payload}
+            return restricted_whole(whole, viewer.fields(found.operation, found.version), viewer.rule(found.operation))
 
         return await self._ledger.write(unit)
 

@@ -13,6 +13,7 @@ from gateway.approvals.compare import account_key
 from gateway.desk.masking import accounts_in, masked_details, masked_sentence, masked_value
 from gateway.desk.operators import attestations, impartial
 from gateway.desk.refusals import Refusal
+from gateway.desk.restricting import restricted_detail
 from gateway.desk.sight import Decision, Item, Viewer, item_of, rows
 from gateway.desk.views import Change, Detail, Entry, Payment, Revision, Voted
 from gateway.documents import tables
@@ -50,7 +51,7 @@ def detail(connection: Connection, viewer: Viewer, rules: Rules, id_: str) -> De
     earlier = connection.execute(select(_R).where(_R.c.document == id_).order_by(_R.c.revision)).all()
     accounts = accounts_of(connection, document, earlier)
     can, why_not = _powers(connection, viewer, document, item, ballot)
-    return Detail(
+    whole = Detail(
         row=rows(connection, viewer, [item], {} if ballot is None else {id_: ballot})[0],
         facts=masked_details(hold.facts, accounts) if hold else {},
         revision=document.revision,
@@ -69,6 +70,7 @@ def detail(connection: Connection, viewer: Viewer, rules: Rules, id_: str) -> De
         can=can,
         why_not=why_not,
     )
+    return restricted_detail(whole, viewer.fields(document.operation, document.version), viewer.rule(document.operation))
 
 
 def accounts_of(connection: Connection, document: Document, earlier: Collection[Row[Any]] = ()) -> frozenset[str]:

@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Select, select
 
 from gateway.approvals.compare import account_key, person_key
 from gateway.approvals.facts import total
+from gateway.approvals.file import Rule
 from gateway.approvals.quorum import Vote
 from gateway.desk.masking import accounts_in, masked, masked_details
 from gateway.desk.refusals import Refusal
+from gateway.desk.restricting import restricted_row
 from gateway.desk.views import Json, Row
 from gateway.documents import tables
 from gateway.documents.records import Document, Hold
@@ -29,6 +31,7 @@ from gateway.exchange import Principal
 from gateway.holding import Ballot, Rules, ballots
 from gateway.people import AUDIT, DELEGATE, OPERATE, Person
 from gateway.policy.roles import Roles
+from gateway.scope import EVERYTHING, Fields
 
 Decision = Literal["approve", "reject"]
 
@@ -107,6 +110,7 @@ class Viewer:
         self.now = now
         self.roles = Roles(rules.policy, person.tenant)
         self._policy = rules.policy
+        self._approvals = rules.approvals
 
     @cached_property
     def own(self) -> frozenset[str]:
@@ -130,6 +134,15 @@ class Viewer:
         return (
             bool(self.key) and self._policy.decide(Principal(person.subject, person.tenant, person.roles), operation, "").allowed
         )
+
+    def fields(self, operation: str, version: str) -> Fields:
+        """What the person sees of an operation's documents, whether or not they may call it."""
+        person = self.person
+        scope = self._policy.decide(Principal(person.subject, person.tenant, person.roles), operation, version).scope
+        return scope.fields if scope is not None else EVERYTHING.fields
+
+    def rule(self, operation: str) -> Rule | None:
+        return self._approvals.rules.get(operation)
 
     def ballots(self, connection: Connection, found: Iterable[Item]) -> dict[str, Ballot]:
         held = [(item.id, item.revision, item.received_at, item.hold) for item in found if item.hold is not None]
@@ -197,7 +210,8 @@ def same_vote(one: Vote, other: Vote) -> bool:
 def rows(connection: Connection, viewer: Viewer, found: Sequence[Item], ballots: Mapping[str, Ballot]) -> list[Row]:
     """What a list shows of documents the person may see."""
     sums = _sums(connection, [item.id for item in found if item.hold is None])
-    return [_row(viewer, item, ballots.get(item.id), sums.get(item.id)) for item in found]
+    whole = [_row(viewer, item, ballots.get(item.id), sums.get(item.id)) for item in found]
+    return [restricted_row(row, viewer.fields(row.operation, row.version), viewer.rule(row.operation)) for row in whole]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,11 @@ class Fields:
         found = _shown(value, self.seen)
         return None if found is _GONE else found
 
+    def shown_at(self, pointer: str, value: object) -> Any:
+        """The same of a value that stands at a JSON pointer."""
+        found = _shown(value, self.view(pointer))
+        return None if found is _GONE else found
+
     def touched(self, value: object, *, writes: bool) -> list[str]:
         """JSON pointers of fields in a request that may not be there: the hidden ones and, in a write, the locked ones."""
         return list(_touched(value, self.settable if writes else self.seen, ""))

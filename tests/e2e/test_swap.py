@@ -18,7 +18,7 @@ from gateway.snapshot import build
 from tests.support import GatewayProcess, copy_deployment, edit
 
 ALLOWED = "p, wms,   demo, stock.get,               allow\n"
-RESTRICTED = ALLOWED + "p2, wms, demo, stock.get, name, hide\n"
+RESTRICTED = ALLOWED + "p2, wms, demo, stock.get, description, hide\n"
 DENIED = "p, wms,   demo, stock.get,               deny\n"
 
 Question = tuple[Principal, str, str]
@@ -85,7 +85,7 @@ async def test_twenty_swaps_by_edited_files_while_calls_go_on(own_gateway: Gatew
         async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=30) as client:
             while not stop.is_set():
                 answer = await client.get("/api/v1/stock/000123")
-                outcome = (answer.status_code, "name" in answer.json())
+                outcome = (answer.status_code, "description" in answer.json())
                 seen[outcome] = seen.get(outcome, 0) + 1
 
     async with asyncio.TaskGroup() as tasks:
