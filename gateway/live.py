@@ -7,9 +7,11 @@ stays, the log says so at once, and health says so until it is mended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -43,20 +45,28 @@ class Failure:
 
 
 class Live:
-    """Holder of the current snapshot. ``snapshot`` is one reference, read once per call."""
+    """Holder of the current snapshot. ``snapshot`` is one reference, read once per call.
+
+    :ivar processes: what the processes of the deployment last reported, by name, where they share a Redis.
+    """
 
     def __init__(self, path: Path, stores: Stores) -> None:
         self.path = path
         self.stores = stores
         self.failure: Failure | None = None
+        self.processes: dict[str, dict[str, Any]] = {}
         self._reloading = asyncio.Lock()
         self.snapshot: Snapshot = build(read_deployment(path), stores)
+        self._read = self.snapshot.digest
         for warning in self.snapshot.deployment.warnings:
             log.warning("configuration.doubted", finding=str(warning))
 
     async def reload(self) -> bool:
         """Build what the files say now and make it live. False when they are not good, which changes nothing."""
         async with self._reloading:
+            # Taken before the files are read: what changes in between is seen as a change afterwards.
+            with contextlib.suppress(OSError):
+                self._read = await asyncio.to_thread(self.snapshot.deployment.digest)
             try:
                 snapshot = await asyncio.to_thread(lambda: build(read_deployment(self.path), self.stores))
             except ConfigError as error:
@@ -68,6 +78,10 @@ class Live:
                 return False
             self._swap(snapshot)
             return True
+
+    def stale(self) -> bool:
+        """Whether the files say something else than when they were last read, for good or bad."""
+        return self.snapshot.deployment.digest() != self._read
 
     def _failed(self, findings: tuple[Finding, ...]) -> None:
         self.failure = Failure(time.time(), findings)
@@ -102,6 +116,8 @@ class Live:
                 "at": self.failure.at,
                 "findings": [f"{f.file}:{f.line}" if places_only else str(f) for f in findings],
             }
+        if self.processes and not places_only:
+            status["processes"] = self.processes
         return status
 
 

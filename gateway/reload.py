@@ -1,8 +1,12 @@
-"""Notice that a file of the deployment changed, and reload. SIGHUP does the same at once."""
+"""Notice that a file of the deployment changed, and reload. SIGHUP does the same at once.
+
+The system tells of a change at once, on most file systems; looking at the files from time to time tells the truth on all of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 from watchfiles import Change, awatch
@@ -11,6 +15,7 @@ from gateway.live import Live
 
 log = structlog.get_logger()
 
+POLL_SECONDS = 30.0
 KINDS = (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd", ".pem", ".crt", ".cer", ".key")
 
 
@@ -27,3 +32,18 @@ async def watch(live: Live, stop: asyncio.Event, *, debounce: int = 200) -> None
             await live.reload()
             if [folder for folder in live.snapshot.deployment.watched() if folder.is_dir()] != folders:
                 break
+
+
+async def poll(live: Live, stop: asyncio.Event, *, every: float = POLL_SECONDS) -> None:
+    """Reload when the files say something else than when they were last read, until ``stop``."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every)
+            return
+        try:
+            changed = await asyncio.to_thread(live.stale)
+        except OSError as error:
+            log.warning("files.unreadable", error=str(error))
+            continue
+        if changed:
+            await live.reload()

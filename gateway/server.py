@@ -19,6 +19,7 @@ from typing import Any, Literal
 import structlog
 import uvicorn
 import uvloop
+from redis.asyncio import Redis
 
 from gateway.config.gateway import Gateway
 from gateway.config.values import Address
@@ -31,8 +32,9 @@ from gateway.edge.oauth import SecretChecks, oauth_routes
 from gateway.edge.site import Observed, Site
 from gateway.edge.soap import SoapFacade
 from gateway.errors import ConfigError, Finding
+from gateway.hints import Hints
 from gateway.live import Live
-from gateway.reload import watch
+from gateway.reload import poll, watch
 from gateway.runtime import open_stores
 from gateway.telemetry import AccessLog
 from gateway.worker.assembly import Worker
@@ -80,6 +82,9 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(server.serve(sockets=[sock])) for server, sock in servers.values()]
             tasks.create_task(watch(live, stop))
+            tasks.create_task(poll(live, stop))
+            if not gateway.counters.url.startswith("memory"):
+                tasks.create_task(Hints(live, Redis.from_url(gateway.counters.url), stores.clock).run(stop))
             tasks.create_task(_flush(stores.telemetry.log, stop))
             if only in (None, "worker"):
                 tasks.create_task(Worker(live).run(stop))

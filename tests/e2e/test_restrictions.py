@@ -147,6 +147,12 @@ def test_a_call_from_elsewhere_or_at_another_time_is_refused_with_the_reason(own
     gateway = own_gateway
     policy = gateway.path.parent / "policies" / "policy.csv"
     edit(
+        policy.parent / "tests.yaml",
+        "{who: mes, operation: purchase-orders.create, address: 127.0.0.1",
+        "{who: mes, operation: purchase-orders.create, address: 10.0.0.1",
+    )
+    gateway.wait_for("snapshot.refused")
+    edit(
         policy,
         "mes,  demo, purchase-orders.create, network, 127.0.0.0/8",
         "mes,  demo, purchase-orders.create, network, 10.0.0.0/8",
