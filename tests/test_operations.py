@@ -53,6 +53,7 @@ def test_a_soap_operation_without_field_tables_takes_the_contract_as_it_is(tmp_p
     path = copy_deployment(tmp_path)
     change(path, "routes/payments.yaml", "    request: payment-key\n    answer: payment\n", "")
     change(path, "routes/payments.yaml", "/payments/{number}", "/payments/{BELNR}")
+    change(path, "routes/payments.yaml", "{at: $.entity}", "{at: $.Payment.BUKRS}")
     route = next(route for route in built(path).routes if route.operation == "payments.get")
     schema = route.call.request_schema()
     assert schema is not None

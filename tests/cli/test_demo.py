@@ -51,6 +51,7 @@ def test_a_tour_that_goes_wrong_fails(tmp_path: Path) -> None:
     (tmp_path / "d" / "policies" / "policy.csv").write_text(
         policy.replace("p, mes,   demo, purchase-orders.write,   allow", "p, mes,   demo, purchase-orders.write,   deny")
     )
+    (tmp_path / "d" / "policies" / "tests.yaml").unlink()
     command = [*COMMAND, "--once", "--config", str(tmp_path / "d" / "gateway.yaml")]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
