@@ -195,3 +195,14 @@ def test_a_retry_in_soap_of_a_call_in_rest_is_a_retry(gateway: GatewayProcess) -
     with pytest.raises(Fault) as reused:
         client(gateway, "payments", headers=again).service.create(**{**body, "amount": "12.51"})
     assert problem(reused.value)["type"] == "urn:erp-gateway:problem:idempotency-key-reused"
+
+
+def test_the_warehouse_sees_no_more_in_soap_than_in_rest(gateway: GatewayProcess) -> None:
+    booked = client(gateway, "purchase-orders", "mes", headers=key()).service.create(**order(number("MES"), 2))
+    order_number = booked.answer.number
+    seen = client(gateway, "purchase-orders", "wms").service.get(number=order_number)  # the one part of getResponse
+    by_rest = gateway.call("wms", "GET", f"/api/v1/purchase-orders/{order_number}").json()
+    assert "total" not in by_rest
+    assert seen.number == by_rest["number"] == order_number
+    assert [seen.supplierCode, seen.currency, seen.total] == [None, None, None]
+    assert [(line.sku, line.unitPrice) for line in seen.lines] == [(line["sku"], None) for line in by_rest["lines"]]
