@@ -57,7 +57,7 @@ TYPES: Final = {"1.1": b"text/xml; charset=utf-8", "1.2": b"application/soap+xml
 _TAKEN: Final = frozenset({"text/xml", "application/soap+xml", "application/xml"})
 _OWN: Final = frozenset({b"accept", b"content-length", b"content-type", b"expect", b"soapaction", b"transfer-encoding"})
 """Headers about the message itself, which the call it stands for does not have."""
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 _ACTION = re.compile(r"""action\s*=\s*"([^"]*)\"""", re.I)
 _WSDL: Final = frozenset({"wsdl", "singlewsdl"})
@@ -215,10 +215,10 @@ def _dispatched(offered: Offered, envelope: Envelope, request: Request) -> tuple
     found = service.operation(str(envelope.content.tag))
     if found is None:
         raise BadRequest(f"The body must hold one of {', '.join(service.names)}, of the namespace {service.space}.")
-    said = (request.header(b"soapaction") or b"").decode("latin-1").strip('" ')
+    said = [value.decode("latin-1").strip('" ') for name, value in request.headers if name == b"soapaction"]
     match = _ACTION.search((request.header(b"content-type") or b"").decode("latin-1"))
     addressed = envelope.addressing.action if envelope.addressing is not None else ""
-    for action in (said, match[1] if match else "", addressed):
+    for action in (*said, match[1] if match else "", addressed):
         meant = service.by_action(action)
         if meant is not None and meant != envelope.content.tag:
             raise BadRequest("The action names another operation than the element in the body.")

@@ -31,6 +31,16 @@ def signed(body: str = GET, caller: str = "oa", header: str = "", version: str =
     return envelope(body, f"<s:Security>{token(caller, f'demo-{caller}')}</s:Security>{header}", version)
 
 
+def create() -> str:
+    """A payment that needs nobody's approval."""
+    number = uuid.uuid4().hex[:20]
+    return (
+        f'<create xmlns="{PAYMENTS}"><externalNumber>{number}</externalNumber><initiator>li.na</initiator><entity>1000</entity>'
+        f"<payee><code>4711</code><name>Falkenberg GmbH</name><account>{number}</account></payee>"
+        "<amount>12.50</amount><currency>CNY</currency><dueDate>2026-12-31</dueDate></create>"
+    )
+
+
 def post(
     gateway: GatewayProcess, content: str | bytes, *, resource: str = "payments", version: str = "1.1", **headers: str
 ) -> httpx.Response:
@@ -317,3 +327,23 @@ def test_an_answer_that_has_no_form_is_told_with_its_document(value: str, status
     told = {etree.QName(child).localname: child.text for child in problem}
     assert (reply.status, told["status"], told["document"], told["retryable"]) == (500, status, "d1", "false")
     assert told["instance"] == "urn:request:r1"
+
+
+def test_the_host_is_judged_before_anything_is_sent(gateway: GatewayProcess, erp: ErpProcess) -> None:
+    """Docker names services with underscores; and an answer needs an address only where there is a document."""
+    for host, booked in (("erp_gateway:8080", 1), ("a'b", 0)):
+        before = len(erp.journal())
+        answer = post(gateway, signed(create()), host=host, idempotency_key=uuid.uuid4().hex)
+        assert (answer.status_code, len(erp.journal()) - before) == (200 if booked else 500, booked), host
+    assert "names no host" in fault(answer)[1]
+
+
+def test_headers_that_are_there_twice(gateway: GatewayProcess) -> None:
+    url, kind = f"{gateway.url}/soap/payments", ("content-type", TYPES["1.1"])
+    mine, others = ("authorization", basic("oa:demo-oa")), ("authorization", f"Bearer {gateway.token('crm')}")
+    for pair in ([mine, others], [others, mine]):
+        answer = httpx.post(url, content=envelope(GET), headers=[kind, *pair])
+        assert "Send one Authorization header" in fault(answer)[1]
+    actions = [("soapaction", '"urn:something"'), ("soapaction", f'"{PAYMENTS}:create"')]
+    answer = httpx.post(url, content=signed(), headers=[kind, *actions])
+    assert "names another operation" in fault(answer)[1]
