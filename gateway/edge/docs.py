@@ -135,15 +135,19 @@ def _pretty(value: object) -> str:
 
 def curl(api: Json, shown: Call) -> str:
     """The call as a command line, with the token in a variable."""
-    lines = [f"curl -X {shown.method} '{api['servers'][0]['url']}{_target(shown)}'"]
+    lines = [f"curl -X {shown.method} {_quoted(api['servers'][0]['url'] + _target(shown))}"]
     if shown.item.get("security") != []:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if any(field.name == "Idempotency-Key" for _, field in shown.parameters):
         lines.append('-H "Idempotency-Key: $(uuidgen)"')
     if shown.request is not None:
-        body = shown.request.example.replace("'", "'\\''") or "{}"
-        lines += ["-H 'Content-Type: application/json'", f"-d '{body}'"]
+        lines += ["-H 'Content-Type: application/json'", f"-d {_quoted(shown.request.example or '{}')}"]
     return " \\\n  ".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """A word of a POSIX shell."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _target(shown: Call) -> str:

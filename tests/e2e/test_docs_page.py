@@ -18,7 +18,7 @@ from gateway.demo.erp.process import ErpProcess
 from tests.support import ROOT, GatewayProcess, copy_deployment, edit
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
-REFUSED = "the server responded with a status of 4"
+REFUSED = "the server responded with a status of "
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,23 @@ def test_the_credential_is_nowhere_but_in_the_page(chromium: Chromium, closed: G
         expect(page.locator("[data-status]")).to_have_text("200")
         page.reload()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_call_of_unknown_outcome_is_sent_again_with_its_key(chromium: Chromium, closed: GatewayProcess) -> None:
+    """Another key after a timeout would be another order."""
+    with opened(chromium, closed, "/docs/v1/purchase-orders.create", refusals=3) as page:
+        sign_in(page, "mes", "demo-mes")
+        key = page.get_by_label("Idempotency-Key")
+        first = key.input_value()
+        assert len(first) == 32
+        statuses = [504, 409, 429, 201]
+        page.route("**/api/v1/purchase-orders", lambda route: route.fulfill(status=statuses.pop(0), body="{}"))
+        for status in statuses[:-1]:
+            page.get_by_role("button", name="Send").click()
+            expect(page.locator("[data-status]")).to_have_text(str(status))
+            expect(key).to_have_value(first)
+        page.get_by_role("button", name="Send").click()
+        expect(key).not_to_have_value(first)
 
 
 def test_on_a_phone_in_chinese(chromium: Chromium, closed: GatewayProcess) -> None:

@@ -51,6 +51,11 @@ def test_the_command_line(api: dict[str, Any]) -> None:
     assert "?from=2026" in curl(api, call(api, "sales-orders.list"))
 
 
+def test_a_host_with_quotes_can_be_pasted(api: dict[str, Any]) -> None:
+    words = shlex.split(curl({**api, "servers": [{"url": "http://a'$(id)'b"}]}, call(api, "stock.get")))
+    assert words[3] == "http://a'$(id)'b/api/v1/stock/text"
+
+
 def test_a_body_with_quotes_can_be_pasted(api: dict[str, Any]) -> None:
     hostile = "it's $(rm -rf /) `x`"
     item = {

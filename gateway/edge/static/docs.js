@@ -136,10 +136,15 @@ async function send(form) {
     place.querySelector("[data-body]").textContent = readable(text);
     place.hidden = false;
     unsent.hidden = true;
-    fresh(form);
+    if (settled(answer.status)) fresh(form);
   } catch {
     unsent.hidden = false;
   }
+}
+
+// Whether a call came to its end: one that may be under way, or may have been booked, is sent again with its key.
+function settled(status) {
+  return status < 500 && ![408, 409, 425, 429].includes(status);
 }
 
 function fresh(form) {
