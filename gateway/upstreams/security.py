@@ -36,6 +36,10 @@ class Security:
     def signs(self) -> bool:
         return self.dress is not None and self.dress.signer is not None
 
+    @property
+    def verifies(self) -> bool:
+        return self.trust is not None
+
     def outward(self, envelope: bytes) -> bytes:
         """The request as it leaves. Raises ``Refused`` for a body that cannot be signed, and nothing was sent."""
         return dress(envelope, self.dress, self.now(), self.random) if self.dress is not None else envelope

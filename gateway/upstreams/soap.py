@@ -78,6 +78,11 @@ class Packing(Protocol):
 class Security(Protocol):
     """Proves to the other side who sent an envelope, and has that proved of answers."""
 
+    @property
+    def verifies(self) -> bool:
+        """Whether an answer must be signed."""
+        ...
+
     def outward(self, envelope: bytes) -> bytes: ...
 
     def inward(self, envelope: bytes, *, beside: bool) -> bytes:
@@ -141,9 +146,11 @@ class SoapOperation:
         if not data and incoming.status < 300:
             self.codec.decode(data)
             return Reply(202)
+        plain, attachments = self._unpacked(incoming, data)
         try:
-            envelope, attachments = self._unpacked(incoming, data)
-            ours = self.addressing is None or self.addressing.owns(envelope, message)
+            envelope = self.security.inward(plain, beside=bool(attachments)) if self.security is not None else plain
+            # What is signed may leave out what the envelope says of itself, and what is not signed may say too much.
+            ours = self.addressing is None or all(self.addressing.owns(each, message) for each in {plain, envelope})
             value = self.codec.decode(envelope) if ours else ABSENT
         except Refused as fault:
             raise answered(refused(fault, self.faults or {}), incoming) from fault
@@ -185,13 +192,18 @@ class SoapOperation:
         return outgoing
 
     def _unpacked(self, incoming: Incoming, data: bytes) -> tuple[bytes, list[Attachment]]:
-        _require_envelope(incoming, data)
-        attachments: list[Attachment] = []
-        if self.packing is not None and _media_type(incoming.headers) == MULTIPART:
-            data, attachments = self.packing.unpack(_content_type(incoming.headers).decode("latin-1"), data)
-        if self.security is not None:
-            data = self.security.inward(data, beside=bool(attachments))
-        return data, attachments
+        """The envelope and what is beside it. What has no envelope has no signature either, so that where answers are verified
+        nothing follows from its status: a proxy's 429 does not say that the ERP booked nothing."""
+        try:
+            _require_envelope(incoming, data)
+            if self.packing is not None and _media_type(incoming.headers) == MULTIPART:
+                return self.packing.unpack(_content_type(incoming.headers).decode("latin-1"), data)
+        except UpstreamProblem as problem:
+            if self.security is not None and self.security.verifies:
+                raise UntrustedAnswer("The ERP's answer is not signed as it has to be.") from problem
+            answered(problem, incoming)
+            raise
+        return data, []
 
     def request_schema(self) -> dict[str, Any] | None:
         return self.table.request_schema()

@@ -17,6 +17,7 @@ from gateway.errors import (
     RefusedMissing,
     Unprocessable,
     UntrustedAnswer,
+    UpstreamProblem,
 )
 from gateway.exchange import ABSENT, OPERATION_ID, Exchange, Headers, Outgoing, Request
 from gateway.mapping.path import Path
@@ -302,6 +303,8 @@ async def test_an_answer_to_another_message_says_nothing_about_this_one(status: 
 
 
 class FakeSecurity:
+    verifies = True
+
     def __init__(self, trusted: bool = True) -> None:
         self.trusted = trusted
 
@@ -336,17 +339,28 @@ async def test_what_is_signed_is_what_was_addressed_and_what_is_packed_is_what_w
     assert out.body == b"[<signed><e/> as urn:uuid:ffffffff-ffff-ffff-ffff-ffffffffffff</signed>]"
 
 
-async def test_whose_message_an_answer_is_is_read_of_what_was_verified() -> None:
-    client = FakeClient(data=b"another")
-    reply = await SoapOperation(
-        Reading(),
-        client,
-        "/soap",
-        Table(),
-        security=FakeSecurity(),
-        addressing=FakeAddressing(),  # type: ignore[arg-type]
-    ).send(Outgoing("POST", "/", [], b"x"))
-    assert reply.value == "<verified/>"
+@pytest.mark.parametrize(("came", "verified"), [(b"another", b"<verified/>"), (b"<e/>", b"another")])
+async def test_an_answer_names_no_other_message_signed_or_not(came: bytes, verified: bytes) -> None:
+    security = FakeSecurity()
+    security.inward = lambda envelope, *, beside: verified  # type: ignore[method-assign]
+    with pytest.raises(BadAnswer, match="belongs to another message"):
+        await operation(FakeClient(data=came), {}, security=security, addressing=FakeAddressing()).send(
+            Outgoing("POST", "/", [], b"x")
+        )
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+async def test_nothing_follows_from_an_answer_that_cannot_be_signed(status: int) -> None:
+    """A write must not be sent again, nor be taken for refused, on the word of whoever stands between."""
+    client = FakeClient(status, [(b"content-type", b"text/html")], b"<html/>")
+    with pytest.raises(UntrustedAnswer) as caught:
+        await operation(client, {}, security=FakeSecurity()).send(Outgoing("POST", "/", [], b"x"))
+    assert (caught.value.sent, caught.value.answered) == (True, None)
+    security = FakeSecurity()
+    security.verifies = False
+    with pytest.raises(UpstreamProblem) as told:
+        await operation(client, {}, security=security).send(Outgoing("POST", "/", [], b"x"))
+    assert told.value.answered == status
 
 
 async def test_attachments_are_told_to_who_verifies() -> None:
