@@ -214,7 +214,7 @@ def _dispatched(offered: Offered, envelope: Envelope, request: Request) -> tuple
     service = offered.service
     found = service.operation(str(envelope.content.tag))
     if found is None:
-        raise BadRequest(f"The body must hold one of {', '.join(service.names)}, of the namespace {service.space}.")
+        raise BadRequest(f"The body must hold an operation of {service.space}; ?wsdl has them all.")
     said = [value.decode("latin-1").strip('" ') for name, value in request.headers if name == b"soapaction"]
     match = _ACTION.search((request.header(b"content-type") or b"").decode("latin-1"))
     addressed = envelope.addressing.action if envelope.addressing is not None else ""

@@ -347,3 +347,12 @@ def test_headers_that_are_there_twice(gateway: GatewayProcess) -> None:
     actions = [("soapaction", '"urn:something"'), ("soapaction", f'"{PAYMENTS}:create"')]
     answer = httpx.post(url, content=signed(), headers=[kind, *actions])
     assert "names another operation" in fault(answer)[1]
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer x"}, {"x_api_key": "wrong"}])
+def test_strangers_learn_nothing_of_the_messages(gateway: GatewayProcess, headers: dict[str, str]) -> None:
+    for body in (f'<get xmlns="{PAYMENTS}"/>', f'<create xmlns="{PAYMENTS}"><more/></create>'):
+        answer = post(gateway, envelope(body), **headers)
+        assert (answer.status_code, fault(answer)[0]) == (401, "wsse:FailedAuthentication")
+    answer = post(gateway, envelope(f'<drop xmlns="{PAYMENTS}"/>'), **headers)
+    assert "create" not in answer.text
