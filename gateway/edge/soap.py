@@ -6,6 +6,7 @@ Nothing is decided here that the route decides: who may call, how often, whether
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,7 +115,8 @@ class SoapFacade:
                 headers = await self._with_token(snapshot, request, None)
                 await snapshot.authenticator.principal(headers)
             address = f"{_base(snapshot, request)}{offered.path}"
-            return Reply(200, [(b"content-type", TYPES["1.1"])], body=offered.service.wsdl(address))
+            body = await asyncio.to_thread(offered.service.wsdl, address)
+            return Reply(200, [(b"content-type", TYPES["1.1"])], body=body)
 
         return describe
 
@@ -131,6 +133,8 @@ class SoapFacade:
     async def _open(self, snapshot: Snapshot, request: Request, offered: Offered, envelope: Envelope) -> _Opened:
         """Everything that can be wrong with a message is found here, before the route is called. Raises ``Problem``."""
         base = _base(snapshot, request)
+        if not offered.service.is_ready(str(envelope.content.tag)):
+            await asyncio.to_thread(offered.service.operation, str(envelope.content.tag))
         operation, route = _dispatched(offered, envelope, request)
         headers = request.headers
         if not route.public:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -22,8 +23,9 @@ from gateway.protocols.facade.names import ncname
 from gateway.protocols.facade.order import Order
 from gateway.protocols.facade.shapes import Fields, Inexpressible, Leaf, Member, Shapes, shapes_of
 from gateway.protocols.facade.values import Misfit, given, taken
+from gateway.protocols.facade.wsdl import Described
 from gateway.protocols.soap import read_contract
-from gateway.protocols.soap.model import ENVELOPES
+from gateway.protocols.soap.model import ENVELOPES, Contract
 from gateway.protocols.soap.reader import ReaderCompiler
 from gateway.protocols.soap.writer import Prefixes, WriterCompiler
 
@@ -77,7 +79,7 @@ def require_expressible(offer: Offer) -> None:
 class Service:
     """Immutable. One SOAP service over the routes of a resource in one version.
 
-    What is wrong with it is found when it is made; it is compiled when it is first called.
+    What is wrong with it is found when it is made; an operation is compiled when it is first called.
 
     :ivar missing: elements that no frozen order names, as ``operation: path``.
     """
@@ -87,25 +89,43 @@ class Service:
         self.name = name
         self.version = version
         self.space = f"{NAMESPACE}{name}:{version}"
-        self._plans = [_plan(offer, orders.get(offer.name, {})) for offer in offers]
-        self.missing = [f"{plan.offer.name}: {path}" for plan in self._plans for path in plan.missing]
+        self._plans = {offer.name: _plan(offer, orders.get(offer.name, {})) for offer in offers}
+        self._operations: dict[str, OfferedOperation] = {}
+        self._compiling = Lock()
+        self.missing = [f"{plan.offer.name}: {path}" for plan in self._plans.values() for path in plan.missing]
 
     def frozen(self) -> dict[str, dict[str, dict[str, list[str]]]]:
         """For each operation the order of its elements, as it is to be written down."""
-        return {plan.offer.name: plan.frozen() for plan in self._plans}
+        return {name: plan.frozen() for name, plan in self._plans.items()}
 
     @property
     def names(self) -> list[str]:
         """The names of the operations."""
-        return [plan.offer.name for plan in self._plans]
+        return list(self._plans)
 
     def wsdl(self, address: str) -> bytes:
         """The WSDL with the service's own address."""
         return self._published.replace(_attribute(wsdl.ADDRESS), _attribute(address))
 
     def operation(self, element: str) -> OfferedOperation | None:
-        """The operation whose requests have this element, a Clark name, in their body."""
-        return self._compiled.operations.get(element)
+        """The operation whose requests have this element, a Clark name, in their body. The first time it is compiled, which may
+        take a while."""
+        name = self._named(element)
+        if name is None:
+            return None
+        with self._compiling:
+            if name not in self._operations:
+                self._operations[name] = self._compiled(self._plans[name])
+            return self._operations[name]
+
+    def is_ready(self, element: str) -> bool:
+        """Whether ``operation`` has its answer at hand."""
+        name = self._named(element)
+        return name is None or name in self._operations
+
+    def _named(self, element: str) -> str | None:
+        name = element.removeprefix(f"{{{self.space}}}")
+        return name if name != element and name in self._plans else None
 
     def by_action(self, action: str) -> str | None:
         """The element in the body that a SOAPAction stands for, None for an action that is none of the service's."""
@@ -114,39 +134,37 @@ class Service:
 
     def problem(self, value: object) -> str:
         """The ``problem`` element of a fault's detail."""
-        return self._compiled.problem(value)
+        return self._fault[0](value)
 
     def envelope(self, version: str, content: str, header: str = "") -> bytes:
-        """An envelope around content whose prefixes are those of the service."""
-        return wrapped(version, content, header, self._compiled.prefixes)
+        """An envelope around content whose prefixes are those of ``problem``."""
+        return wrapped(version, content, header, self._fault[1])
 
     @cached_property
     def _published(self) -> bytes:
-        return wsdl.render(self.space, self.name, [plan.described for plan in self._plans])
+        return wsdl.render(self.space, self.name, [plan.described for plan in self._plans.values()])
 
     @cached_property
-    def _compiled(self) -> _Compiled:
-        source = wsdl.render(self.space, self.name, [plan.described for plan in self._plans], exact=False)
-        contract = read_contract(_SOURCE, fetch=lambda _: source)
-        found = {operation.name: operation for operation in contract.operations if operation.version == "1.1"}
-        inputs = [found[plan.offer.name].input.body[0] for plan in self._plans]
-        outputs = [output.body[0] for plan in self._plans if (output := found[plan.offer.name].output)]
-        problem = next(iter(next(iter(found.values())).faults.values()))
-        readers = ReaderCompiler(contract).compile(inputs)
+    def _fault(self) -> tuple[Callable[[object], str], Prefixes]:
+        """What renders the fault's element, and its prefixes."""
+        contract = self._contract()
         writing = WriterCompiler(contract)
-        *writers, write_problem = writing.compile([*outputs, problem])
-        rows = zip(self._plans, inputs, readers, writers, strict=True)
-        operations = {element.name: OfferedOperation(self, plan, read, write) for plan, element, read, write in rows}
-        return _Compiled(operations, write_problem, writing.prefixes)
+        (write,) = writing.compile([contract.elements[f"{{{self.space}}}{wsdl.PROBLEM}"]])
+        return write, writing.prefixes
 
+    def _compiled(self, plan: _Plan) -> OfferedOperation:
+        contract = self._contract(plan.described)
+        found = next(operation for operation in contract.operations if operation.version == "1.1")
+        (read,) = ReaderCompiler(contract).compile(found.input.body)
+        writing = WriterCompiler(contract)
+        assert found.output is not None
+        (write,) = writing.compile(found.output.body)
+        return OfferedOperation(plan, read, write, writing.prefixes)
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """What the facade's own contract was compiled to: operations by the element in the body, the fault's element."""
-
-    operations: Mapping[str, OfferedOperation]
-    problem: Callable[[object], str]
-    prefixes: Prefixes
+    def _contract(self, *described: Described) -> Contract:
+        """The service with some of its operations only: nobody waits for those that are not called."""
+        source = wsdl.render(self.space, self.name, described, exact=False)
+        return read_contract(_SOURCE, fetch=lambda _: source)
 
 
 def wrapped(version: str, content: str, header: str = "", prefixes: Prefixes | None = None) -> bytes:
@@ -166,12 +184,12 @@ def _attribute(value: str) -> bytes:
 class OfferedOperation:
     """One operation: messages in and out of REST terms."""
 
-    def __init__(self, service: Service, plan: _Plan, read: Any, write: Any) -> None:
-        self.service = service
+    def __init__(self, plan: _Plan, read: Any, write: Any, prefixes: Prefixes) -> None:
         self.name = plan.offer.name
         self._plan = plan
         self._read = read
         self._write = write
+        self._prefixes = prefixes
 
     def call(self, element: Any) -> Call:
         """The call an element of a request stands for. Raises ``Unprocessable`` with everything that does not fit its types."""
@@ -205,7 +223,7 @@ class OfferedOperation:
             content = self._write(parts)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Misfit("the answer holds a value its type does not have") from error
-        return self.service.envelope(version, content, header)
+        return wrapped(version, content, header, self._prefixes)
 
 
 # --- from a route to what is published ---------------------------------------------------------------------------------
@@ -217,7 +235,7 @@ BARE: Final = "value"
 @dataclass(frozen=True, slots=True)
 class _Plan:
     offer: Offer
-    described: wsdl.Described
+    described: Described
     missing: tuple[str, ...]
     orders: Mapping[str, Order]
     bare_request: bool
@@ -247,7 +265,7 @@ def _plan(offer: Offer, orders: Mapping[str, Order]) -> _Plan:
     if answer is not None:
         missing += [f"answer {path}" for path in ordering.missing(answer, orders.get("answer", {}))]
         answer = ordering.arranged(answer, orders.get("answer", {}))
-    described = wsdl.Described(offer.name, request, answer, offer.recorded, offer.doc)
+    described = Described(offer.name, request, answer, offer.recorded, offer.doc)
     return _Plan(offer, described, tuple(missing), orders, bare_request, bare_answer)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.protocols.facade import Offer, OfferedOperation, Service, open_envelope
+from gateway.protocols.facade import Offer, OfferedOperation, Service, open_envelope, service
 from gateway.protocols.facade.shapes import Fields, shapes_of
 from gateway.protocols.facade.values import given as given_value
 from gateway.protocols.soap import Codec, compile_operation, read_contract
@@ -184,3 +186,24 @@ def cleared(value: Any) -> Any:
     if isinstance(value, list):
         return [cleared(item) for item in value]
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def test_an_operation_is_compiled_when_it_is_called_and_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """235 operations kept the first caller of one waiting for 20 seconds, and everybody else with it."""
+    read: list[bytes] = []
+
+    def reading(source: str, fetch: Any) -> Any:
+        read.append(fetch(source))
+        return read_contract(source, fetch=fetch)
+
+    monkeypatch.setattr(service, "read_contract", reading)
+    offers = [Offer(name, **{**OFFER, "request": None}) for name in ("create", "cancel")]
+    things = Service("things", "v1", offers, {})
+    create, unknown = f"{{{things.space}}}create", f"{{{things.space}}}drop"
+    assert (things.operation(unknown), things.operation("create"), read) == (None, None, [])
+    assert (things.is_ready(unknown), things.is_ready(create)) == (True, False)
+    with ThreadPoolExecutor(4) as threads:
+        found = set(threads.map(things.operation, [create] * 4))
+    assert (len(found), len(read), things.is_ready(create)) == (1, 1, True)
+    assert b'name="create"' in read[0]
+    assert b"cancel" not in read[0]
