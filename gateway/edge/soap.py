@@ -230,11 +230,11 @@ def _dispatched(offered: Offered, envelope: Envelope, request: Request) -> tuple
 
 
 def _passed(headers: Headers, route: Route, envelope: Envelope) -> Headers:
-    """The headers of the call: the caller's own, and the message's id as its key where it has none."""
+    """The headers of the call: the caller's own, and the message's id as its key where it has none. A read needs no key."""
     passed = [header for header in headers if header[0] not in _OWN]
     if route.method not in ("GET", "DELETE"):
         passed.append((b"content-type", b"application/json"))
-    key = envelope.addressing.message_id if envelope.addressing is not None else ""
+    key = envelope.addressing.message_id if envelope.addressing is not None and route.method != "GET" else ""
     if key and not any(name == b"idempotency-key" for name, _ in headers):
         if not _KEY.fullmatch(key):
             raise BadRequest("wsa:MessageID is used as the idempotency key: 1 to 255 printable ASCII characters.")

@@ -287,6 +287,7 @@ def test_a_key_is_the_messages_id_unless_there_is_a_header(gateway: GatewayProce
     missing: dict[str, Any] = {"resource": "stock-movements"}
     odd = signed(f'<create xmlns="{space}"/>', "wms", header="<w:MessageID>订</w:MessageID>")
     assert "wsa:MessageID" in fault(post(gateway, odd, **missing))[1]
+    assert reached(post(gateway, signed(header=f"<w:MessageID>订{'1' * 300}</w:MessageID>")))
 
 
 def test_the_documentation_names_the_service(gateway: GatewayProcess) -> None:
