@@ -13,7 +13,7 @@ from gateway.approvals.compare import account_key
 from gateway.desk.masking import accounts_in, masked_details, masked_sentence, masked_value
 from gateway.desk.operators import attestations, impartial
 from gateway.desk.refusals import Refusal
-from gateway.desk.restricting import restricted_detail
+from gateway.desk.restricting import hidden_facts, restricted_detail
 from gateway.desk.sight import Decision, Item, Viewer, item_of, rows
 from gateway.desk.views import Change, Detail, Entry, Payment, Revision, Voted
 from gateway.documents import tables
@@ -99,8 +99,7 @@ def _powers(
         for decision in DECISIONS:
             refusal = viewer.vote_refusal(item, ballot, decision)
             refusals[decision] = None if viewer.may_act_for(item, ballot, decision) else refusal
-        if refusals["approve"] is None and not intact(document):
-            refusals["approve"] = Refusal("body_changed")
+        refusals["approve"] = refusals["approve"] or not_shown(viewer, document)
     who = {"person": viewer.person.subject}
     refusals["reveal"] = None if viewer.may_reveal(ballot) else Refusal("not_revealed", who)
     not_operator = None if viewer.operates else Refusal("not_operator", who)
@@ -110,6 +109,15 @@ def _powers(
         refusals |= {"replay": not_operator, "discard": not_operator}
     can = frozenset(name for name, refusal in refusals.items() if refusal is None)
     return can, {name: refusal for name, refusal in refusals.items() if refusal is not None}
+
+
+def not_shown(viewer: Viewer, document: Document) -> Refusal | None:
+    """Why nobody, or not this person, was shown what they would agree to."""
+    if not intact(document):
+        return Refusal("body_changed")
+    if hidden_facts(viewer.fields(document.operation, document.version), viewer.rule(document.operation)):
+        return Refusal("unseen", {"person": viewer.person.subject})
+    return None
 
 
 def _votes(ballot: Ballot, accounts: Collection[str]) -> Iterator[Voted]:

@@ -16,6 +16,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "not_manual": msgid("The document is %(state)s; only one that needs operators can be settled by them."),
     "not_dead": msgid("The document is %(state)s; only a dead one can be replayed or discarded."),
     "body_changed": msgid("What is kept is not what people are shown. Nobody can agree to it; an operator must look at it."),
+    "unseen": msgid("What would be paid is hidden from %(person)s, who cannot agree to it."),
     "not_operator": msgid("%(person)s is no operator."),
     "not_revealed": msgid("%(person)s may not see the accounts."),
     "not_delegating": msgid("%(person)s may not let others act."),

@@ -13,14 +13,14 @@ from typing import Any, Final, Literal
 
 from gateway.approvals.compare import person_key
 from gateway.approvals.quorum import Vote
-from gateway.desk.detail import seen
+from gateway.desk.detail import not_shown, seen
 from gateway.desk.refusals import Refusal
 from gateway.desk.sight import Viewer, refusal_of, same_vote
 from gateway.documents import tables
 from gateway.documents.records import Document, Hold, apply
 from gateway.documents.states import Event, State
 from gateway.documents.transaction import Transaction
-from gateway.holding import Ballot, Cast, Rules, intact
+from gateway.holding import Ballot, Cast, Rules
 
 MOST_REASON: Final = 1000
 
@@ -53,8 +53,8 @@ def cast(tx: Transaction, viewer: Viewer, rules: Rules, id_: str, paper: Paper) 
     if not standing.met and any(same_vote(vote, counted) for counted in standing.counted):
         return document
     refusal = refusal_of(ballot, vote, viewer.person.roles)
-    if refusal is None and paper.decision == "approve" and not intact(document):
-        refusal = Refusal("body_changed")
+    if refusal is None and paper.decision == "approve":
+        refusal = not_shown(viewer, document)
     if refusal is not None:
         raise refusal.problem()
     given = Cast(vote, viewer.person.roles, viewer.person.method, paper.reason)

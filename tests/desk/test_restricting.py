@@ -6,6 +6,7 @@ import pytest
 
 from gateway.approvals.file import Rule
 from gateway.desk.restricting import FACTS, hidden_facts
+from gateway.errors import Forbidden
 from gateway.scope import Fields
 from gateway.scope.fields import parse_field, tree
 from tests.desk.world import ACCOUNT, APPROVALS, AUDITOR, POLICY, A, B, World, approvals, payment
@@ -69,3 +70,16 @@ def test_facts_of_lines_stand_in_the_lines() -> None:
     rule = approvals(text).rules["payments.create"]
     assert hidden_facts(Fields(tree([parse_field("items[].amount")])), rule) == {"amount"}
     assert hidden_facts(Fields(tree([parse_field("amount")])), rule) == set()
+
+
+async def test_nobody_agrees_to_what_is_hidden_from_them(world: World) -> None:
+    hiding(world, ("approver-a", "amount"), ("approver-b", "memo"))
+    document = await world.pay()
+    hash_ = (await world.desk.detail(B, document.id)).payload_hash
+    told = await world.desk.detail(A, document.id)
+    assert ("approve" in told.can, told.why_not["approve"].code) == (False, "unseen")
+    with pytest.raises(Forbidden, match="hidden from approver-a"):
+        await world.desk.approve(A, document.id, revision=1, payload_hash=hash_)
+    assert "reject" in told.can
+    assert "approve" in (await world.desk.detail(B, document.id)).can
+    assert len((await world.desk.approve(B, document.id, revision=1, payload_hash=hash_)).votes) == 1
