@@ -92,6 +92,8 @@ def check_policy(policy: PolicyIndex, tests: PolicyTests, entries: Sequence[Serv
 
 def check_records(entry: Served) -> Iterator[Finding]:
     """A ``records:`` whose paths and parameters the operation does not have."""
+    if entry.config.records is None:
+        return
     records, changing = records_of(entry.config), writes(entry.config)
     where: Where = (*entry.place, "records")
     asked, answered = entry.call.request_schema(), entry.call.answer_schema()
