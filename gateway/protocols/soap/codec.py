@@ -77,7 +77,11 @@ class Codec:
 
     @cached_property
     def _fault(self) -> FaultReader:
-        return FaultReader(_fault_readers(readers_of(self._contract), self._encoded, self.operation))
+        reader, operation = readers_of(self._contract), self.operation
+        headers = {element.name: element for element in operation.header_faults}
+        return FaultReader(
+            _fault_readers(reader, self._encoded, operation.faults), _fault_readers(reader, self._encoded, headers)
+        )
 
     def encode(self, value: object) -> bytes:
         """The request envelope, UTF-8. Raises ``Unprocessable`` with every error and its JSON pointer."""
@@ -107,9 +111,9 @@ class Codec:
     def _decode(self, root: Any) -> object:
         header, body = self._split(root)
         if header is not None:
-            _require_understood(header, self.operation.output)
+            _require_understood(header, self.operation)
         if len(body) and local(body[0].tag) == "Fault" and body[0].tag[1:].partition("}")[0] in ENVELOPES.values():
-            raise self._fault.problem(body[0])
+            raise self._fault.problem(body[0], header)
         if self.operation.style == "rpc" and self._encoded is None:
             _unqualify(body)
         try:
@@ -136,11 +140,12 @@ class Codec:
         raise BadAnswer("the SOAP envelope of the answer has no body")
 
 
-def _require_understood(header: Any, output: Message | None) -> None:
+def _require_understood(header: Any, operation: Operation) -> None:
     """What must be understood and is not makes a message unusable, a fault too (SOAP 1.1 section 4.2.3, SOAP 1.2 part 1 section
     2.6). WS-Addressing is always understood, and so are the headers the contract declares."""
     space = header.tag[1:].partition("}")[0]
-    declared = {element.name for element in output.headers} if output is not None else ()
+    answered = operation.output.headers if operation.output is not None else ()
+    declared = {element.name for element in (*answered, *operation.header_faults)}
     for block in header:
         role = block.get(f"{{{space}}}actor") or block.get(f"{{{space}}}role") or ""
         must = (block.get(f"{{{space}}}mustUnderstand") or "").strip() in ("1", "true")
@@ -224,10 +229,12 @@ def _encoded_encoder(contract: Contract, operation: Operation, check: Checker, s
     return encode
 
 
-def _fault_readers(reader: ReaderCompiler, encoded: EncodedReader | None, operation: Operation) -> dict[str, ElementReader]:
+def _fault_readers(
+    reader: ReaderCompiler, encoded: EncodedReader | None, faults: Mapping[str, Element]
+) -> dict[str, ElementReader]:
     if encoded is None:
-        return dict(zip(operation.faults, reader.compile(operation.faults.values()), strict=True))
-    return {name: partial(_encoded_element, encoded, element) for name, element in operation.faults.items()}
+        return dict(zip(faults, reader.compile(faults.values()), strict=True))
+    return {name: partial(_encoded_element, encoded, element) for name, element in faults.items()}
 
 
 def _encoded_element(encoded: EncodedReader, element: Element, node: Any, depth: int) -> object:

@@ -8,7 +8,7 @@ reach a caller.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.errors import FaultClient, FaultServer, Refused, UpstreamProblem
@@ -35,19 +35,26 @@ _INTERNAL = re.compile(
 )
 _QNAME = re.compile(r"[\w.:-]{1,100}").fullmatch
 
+Readers = Mapping[str, Callable[[Any, int], object]]
+
 
 class FaultReader:
-    """Reads the faults of one operation; ``readers`` are those of the declared detail elements, by Clark name."""
+    """Reads the faults of one operation; ``readers`` are those of the declared detail elements, by Clark name, ``headers`` those
+    of what the header of a fault may hold."""
 
-    def __init__(self, readers: Mapping[str, Callable[[Any, int], object]]) -> None:
+    def __init__(self, readers: Readers, headers: Readers) -> None:
         self._readers = readers
+        self._headers = headers
 
-    def problem(self, fault: Any) -> UpstreamProblem:
-        """The problem a Fault element stands for, to be raised."""
+    def problem(self, fault: Any, header: Any = None) -> UpstreamProblem:
+        """The problem a Fault element stands for, to be raised. ``header`` is the envelope's, or None."""
         codes, actor, reasons, detail = (_fault_12 if _has_code(fault) else _fault_11)(fault)
         facts: dict[str, object] = {"code": codes[0] if codes else "", "subcodes": codes[1:]}
         if actor and not _INTERNAL.search(actor.replace("://", "")):
             facts["actor"] = actor[:_MAX_TEXT]
+        headers = _known(header, self._headers)
+        if headers:
+            facts["headers"] = headers
         declared = self._declared(detail)
         if declared is not None:
             facts |= {"reasons": {lang: text[:_MAX_TEXT] for lang, text in reasons.items()}, "detail": declared}
@@ -59,16 +66,25 @@ class FaultReader:
     def _declared(self, detail: Any) -> dict[str, object] | None:
         """The first declared element of the detail, as a one-key object."""
         for child in () if detail is None else detail:
-            read = self._readers.get(child.tag) or self._readers.get(local(child.tag))
-            if read is None:
-                continue
-            try:
-                return {local(child.tag): read(child, 0)}
-            except NamespacesNeeded:
-                raise
-            except (ValueError, RecursionError):
-                return None
+            if child.tag in self._readers or local(child.tag) in self._readers:
+                return _known((child,), self._readers) or None
         return None
+
+
+def _known(nodes: Iterable[Any] | None, readers: Readers) -> dict[str, object]:
+    """The values of the declared ones among elements, by local name; without those that are not what they were declared to be."""
+    found: dict[str, object] = {}
+    for node in nodes if nodes is not None else ():
+        read = readers.get(node.tag) or readers.get(local(node.tag))
+        if read is None:
+            continue
+        try:
+            found[local(node.tag)] = read(node, 0)
+        except NamespacesNeeded:
+            raise
+        except (ValueError, RecursionError):
+            continue
+    return found
 
 
 def _presentable(text: str) -> bool:

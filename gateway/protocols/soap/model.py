@@ -194,6 +194,7 @@ class Operation:
     :param addressing: the WS-Addressing namespace the contract asks for, "" when it does not ask.
     :param request_action: the [action] property of the request, should it be addressed (WS-Addressing 1.0 Metadata section 4.4).
     :param mtom: the contract says that requests are, or may be, sent as MTOM.
+    :param header_faults: what a fault's header may hold when a header was wrong (WSDL 1.1 section 3.7).
     """
 
     name: str
@@ -210,6 +211,7 @@ class Operation:
     addressing: str = ""
     request_action: str = ""
     mtom: bool = False
+    header_faults: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ messages consist of is ``schema.py``'s business.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -275,6 +276,7 @@ class _Reader:
             port.features.addressing,
             request_action(abstract, action),
             port.features.mtom,
+            tuple({element.name: element for element in self._header_faults(port, node)}.values()),
         )
 
     def _message(self, port: _Port, node: Node, direction: str, style: str, abstract: Node) -> Message:
@@ -325,6 +327,14 @@ class _Reader:
             raise Unresolved(f"its header part {name} has no type, or another encoding than the body")
         space = node.get("namespace")
         return message, name, self.schema.part(f"{{{space}}}{name}" if space else name, part.type)
+
+    def _header_faults(self, port: _Port, node: Node) -> Iterator[Element]:
+        """Those of the headers of both directions. One that cannot be read is one a problem will not tell, and no more."""
+        space = _space(port)
+        for header in node.iter(f"{{{space}}}header"):
+            for fault in children(header, f"{{{space}}}headerfault"):
+                with suppress(Unresolved):
+                    yield self._header(fault, _attribute(fault, "use", "literal") == "encoded")[2]
 
     def _wrapper(self, node: Node, direction: str, space: str, parts: Mapping[str, _Part], encoded: bool) -> Element:
         uses = []

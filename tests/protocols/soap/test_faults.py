@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import FaultClient, FaultServer, Problem, Refused
 from gateway.protocols.soap import Codec, compile_operation, fault_schemas
-from tests.protocols.soap.wsdls import ENVELOPE, ENVELOPE_12, contract, envelope
+from tests.protocols.soap.wsdls import ENVELOPE, ENVELOPE_12, contract, envelope, read, schema, wsdl
 
 BODY = """<xs:element name="Root" type="xs:string"/><xs:element name="Refused"><xs:complexType><xs:sequence>
   <xs:element name="code" type="xs:string"/><xs:element name="limit" type="xs:decimal" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>"""
@@ -53,6 +53,39 @@ def test_a_declared_fault_is_a_refusal_with_typed_detail() -> None:
     }
     described = contract(BODY, fault="Refused")
     assert list(fault_schemas(described, described.operation("echo"))) == ["Refused"]
+
+
+HEADER = """<t:Session xmlns:t="urn:t"><t:code>EXPIRED</t:code></t:Session><x:Other xmlns:x="urn:x">secret</x:Other>"""
+
+
+@pytest.mark.parametrize("soap", ["soap", "soap12"])
+@pytest.mark.parametrize("detail", ["", DETAIL])
+def test_what_is_wrong_with_a_header_is_told_typed(soap: str, detail: str) -> None:
+    """WSDL 1.1 section 3.7: such a fault tells its details in the header of the answer."""
+    body = (
+        BODY
+        + """<xs:element name="Session"><xs:complexType><xs:sequence><xs:element name="code" type="xs:string"/>
+      </xs:sequence></xs:complexType></xs:element>"""
+    )
+    text = wsdl(
+        schema(body), soap=soap, fault="Refused", extra='<message name="H"><part name="h" element="t:Session"/></message>'
+    )
+    declared = '<soap:header message="w:H" part="h" use="literal">{}</soap:header>'
+    for fault in (
+        '<soap:headerfault message="w:H" part="h" use="literal"/>',
+        '<soap:headerfault message="w:Gone" part="h" use="literal"/>',
+    ):
+        found = read(
+            text.replace('<input><soap:body use="literal"/>', '<input><soap:body use="literal"/>' + declared.format(fault))
+        )
+        answer = fault_12(detail=detail) if soap == "soap12" else fault_11(detail=detail)
+        with pytest.raises(Problem) as caught:
+            compile_operation(found, found.operation("echo")).decode(
+                answer.replace(b"<e:Body>", f"<e:Header>{HEADER}</e:Header><e:Body>".encode())
+            )
+        headers = caught.value.extensions["fault"].get("headers")  # type: ignore[attr-defined]
+        assert headers == ({"Session": {"code": "EXPIRED"}} if "Gone" not in fault else None)
+        assert isinstance(caught.value, Refused if detail else FaultServer)
 
 
 def test_a_soap_12_fault_keeps_subcodes_and_languages() -> None:
