@@ -8,6 +8,8 @@ from tests.fuzz.schemas import Any, Complex, Element, Group, Schema, T, U
 from tests.fuzz.texts import Simple
 
 _DEEP = 5
+_MANY = 3_000
+"""Elements after which a document has only what it must have: a type that holds itself several times would never end."""
 _PREFIX = {T: "t", U: "u", "": ""}
 _UNKNOWN = [
     '<o:free xmlns:o="urn:o">x</o:free>',
@@ -22,12 +24,15 @@ class Instances:
     def __init__(self, schema: Schema, seed: int) -> None:
         self._schema = schema
         self._random = Random(seed)
+        self._left = 0
 
     def document(self) -> str:
+        self._left = _MANY
         return self._element(self._schema.elements["Root"], 0)
 
     def _element(self, element: Element, depth: int) -> str:
         r = self._random
+        self._left -= 1
         if element.ref:
             element = self._schema.elements[r.choice([element.name, *self._schema.heads.get(element.name, ())])]
         name = f"{_PREFIX[element.namespace]}:{element.name}" if element.namespace else element.name
@@ -100,7 +105,7 @@ class Instances:
     def _shallow(self, items: list[Element | Any | Group], depth: int) -> list[Element | Any | Group]:
         """The branches of a choice that do not lead deeper, where deep enough."""
         flat = [item for item in items if isinstance(item, Element) and isinstance(item.type, Simple)]
-        return flat if depth > _DEEP and flat else items
+        return flat if self._ending(depth) and flat else items
 
     def _particle(self, item: Element | Any | Group, depth: int) -> list[str]:
         if isinstance(item, Group):
@@ -111,9 +116,12 @@ class Instances:
         return [self._wild(item) for _ in range(times)]
 
     def _count(self, low: int, high: int | None, depth: int) -> int:
-        if depth > _DEEP:
+        if self._ending(depth):
             return low
         return self._random.randint(low, min(low + 3, high if high is not None else low + 3))
+
+    def _ending(self, depth: int) -> bool:
+        return depth > _DEEP or self._left < 0
 
     def _wild(self, item: Any) -> str:
         if self._random.random() < 0.5:
