@@ -87,7 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--schemas", type=int, default=5000)
-    parser.add_argument("--documents", type=int, default=100, help="documents of each schema")
+    parser.add_argument("--documents", type=int, default=50, help="documents of each schema")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
     sys.stdout.write(f"seed {options.seed}\n")
