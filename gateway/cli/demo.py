@@ -16,7 +16,6 @@ import typer
 from gateway.cli.init import write_example
 from gateway.cli.output import DEFAULT, ConfigPath, err, out
 from gateway.demo.erp.process import ErpProcess
-from gateway.demo.tour import tour
 from gateway.telemetry import configure_logging
 
 
@@ -25,6 +24,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Run the tour and exit: 0 only if every step went as expected.")] = False,
 ) -> None:
     """Start a demo ERP and the gateway, walk through typical calls, and stay up to be tried."""
+    from gateway.demo.tour import tour
     from gateway.server import serve  # With edge, console and worker: other commands need not wait for them.
 
     configure_logging("error")

@@ -19,11 +19,12 @@ from gateway.console.oidc import Caller, Provider
 from gateway.console.operations import Operations
 from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
-from gateway.console.web import FOLDER, Web, environments
+from gateway.console.web import FOLDER, Web, visible
 from gateway.desk import Desk
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
 from gateway.exchange import Principal
 from gateway.live import Live
+from gateway.pages import environments
 from gateway.people import AUDIT, DELEGATE, OPERATE, Person
 from gateway.telemetry import Telemetry
 
@@ -35,7 +36,9 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
     settings = gateway.console
     sessions = Sessions(ledger, stores.clock, idle=settings.idle, lifetime=settings.lifetime)
     keys = Keys(ledger, sessions)
-    web = Web(settings, gateway.demo, sessions, stores.clock, lambda person: permissions(live, person), environments())
+    web = Web(
+        settings, gateway.demo, sessions, stores.clock, lambda person: permissions(live, person), environments(FOLDER, visible)
+    )
     provider = None if settings.sign_in is None else Provider(settings.sign_in, caller, stores.keys.key, stores.clock)
     documents = Documents(web, desk, keys)
     pages = (SignIn(web, provider), documents, Operations(web, desk, documents), Delegations(web, desk), MyKeys(web, keys))

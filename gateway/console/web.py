@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from gateway.console.format import Format
 from gateway.console.sessions import Session, Sessions
 from gateway.errors import BadRequest, Forbidden, Unauthenticated
 from gateway.languages import Language, choose, languages
+from gateway.pages import address
 from gateway.people import Person
 from gateway.ports import Clock
 
@@ -187,25 +188,6 @@ def safe_next(target: str | None) -> str:
     return target if target.isascii() and target.isprintable() and "\\" not in target else "/inbox"
 
 
-def environments() -> dict[str, Environment]:
-    """The templates in each language. What a template does not define is an error, and everything shown is escaped."""
-    made = {}
-    for language in languages(LOCALE).values():
-        environment = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=visible,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        environment.policies["ext.i18n.trimmed"] = True
-        environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-        made[language.tag] = environment
-    return made
-
-
 # Not the joiners and variation selectors, which names of many scripts are written with.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
@@ -221,10 +203,4 @@ def visible(value: object) -> object:
     return Markup(shown) if isinstance(value, Markup) else shown  # noqa: S704 - what was escaped stays so
 
 
-def _asset(name: str) -> str:
-    digest = hashlib.sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?{digest}"
-
-
-ASSETS = {path.name: _asset(path.name) for path in sorted((FOLDER / "static").iterdir())}
-"""Where each static file is; its name changes with its content, so that a browser may keep it."""
+ASSETS = {path.name: address("/static", path) for path in sorted((FOLDER / "static").iterdir())}

@@ -11,10 +11,11 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 from lxml import etree
 from openpyxl import Workbook, load_workbook
@@ -111,18 +112,47 @@ def _written(sheet: Any, value: Value, *, head: bool) -> Any:
     return cell
 
 
+@contextmanager
+def _reading(name: str, what: str) -> Iterator[None]:
+    """Only around what the library does: a defect of ours is not the file's. Raises ``ConfigError``."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise ConfigError([Finding(name, 0, what, _REMEDY)]) from error
+
+
 def read(data: bytes, name: str) -> dict[str, Sheet]:
     """The sheets of a workbook by title. ``name`` is how findings call the file. Raises ``ConfigError``."""
     _check(data, name)
-    try:
+    unreadable = "is no workbook that can be read"
+    with _reading(name, unreadable):
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False, rich_text=False)
-        found = {}
-        for sheet in book.worksheets:
-            rows = sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1)
-            found[sheet.title] = _bounded(name, sheet.title, [_row(sheet.title, row) for row in rows])
-        book.close()
-    except _BROKEN as error:
-        raise ConfigError([Finding(name, 0, "is no workbook that can be read", _REMEDY)]) from error
+    found = {}
+    for sheet in book.worksheets:
+        with _reading(name, unreadable):
+            rows = [_told(row) for row in sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1)]
+        found[sheet.title] = _bounded(name, sheet.title, [_row(sheet.title, row) for row in rows])
+    book.close()
+    return found
+
+
+class _Told(NamedTuple):
+    """What the library says of a cell; any of it may fail in a file that is none."""
+
+    value: object
+    row: int
+    form: str
+    type: str
+
+
+def _told(cells: Iterable[object]) -> dict[int, _Told]:
+    """The cells of a row that hold something, by column."""
+    found = {}
+    for column, cell in enumerate(cells, 1):
+        value = getattr(cell, "value", None)
+        if value is not None and value != "":
+            form, type_ = str(getattr(cell, "number_format", "")), str(getattr(cell, "data_type", ""))
+            found[column] = _Told(value, int(getattr(cell, "row", 0)), form, type_)
     return found
 
 
@@ -135,18 +165,13 @@ def _bounded(name: str, title: str, rows: Sheet) -> Sheet:
     return rows
 
 
-def _row(title: str, cells: Iterable[object]) -> dict[int, Cell]:
-    found = {}
-    for column, cell in enumerate(cells, 1):
-        value = getattr(cell, "value", None)
-        if value is not None and value != "":
-            found[column] = _cell(title, column, cell, value)
-    return found
+def _row(title: str, cells: Mapping[int, _Told]) -> dict[int, Cell]:
+    return {column: _cell(title, column, cell) for column, cell in cells.items()}
 
 
-def _cell(title: str, column: int, cell: object, value: object) -> Cell:
-    row, form = int(getattr(cell, "row", 0)), str(getattr(cell, "number_format", ""))
-    kind = {"f": "formula", "e": "error"}.get(str(getattr(cell, "data_type", "")), "value")
+def _cell(title: str, column: int, cell: _Told) -> Cell:
+    value, row, form, type_ = cell
+    kind = {"f": "formula", "e": "error"}.get(type_, "value")
     if kind != "value":
         return Cell(title, row, column, str(value), "formula" if kind == "formula" else "error", form)
     if isinstance(value, date | time | timedelta):
@@ -166,18 +191,15 @@ def _check(data: bytes, name: str) -> None:
 
     if len(data) > MAX_BYTES:
         refuse(f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parts:
-            infos = parts.infolist()
-            if len(infos) > MAX_PARTS or sum(info.file_size for info in infos) > MAX_UNPACKED:
-                refuse(f"unpacks to more than {MAX_UNPACKED // 1024 // 1024} MiB, or to more than {MAX_PARTS} parts")
-            if any(info.flag_bits & 1 for info in infos) or len({info.filename for info in infos}) < len(infos):
-                refuse("is encrypted, or holds a part twice")
-            for info in infos:
-                if info.filename.endswith((".xml", ".rels")) and not _is_plain(parts.read(info)):
-                    refuse(f"has a part, {info.filename[:80]!r}, that is no plain XML")
-    except _BROKEN as error:
-        raise ConfigError([Finding(name, 0, "is no Excel workbook", _REMEDY)]) from error
+    with _reading(name, "is no Excel workbook"), zipfile.ZipFile(io.BytesIO(data)) as parts:
+        infos = parts.infolist()
+        if len(infos) > MAX_PARTS or sum(info.file_size for info in infos) > MAX_UNPACKED:
+            refuse(f"unpacks to more than {MAX_UNPACKED // 1024 // 1024} MiB, or to more than {MAX_PARTS} parts")
+        if any(info.flag_bits & 1 for info in infos) or len({info.filename for info in infos}) < len(infos):
+            refuse("is encrypted, or holds a part twice")
+        for info in infos:
+            if info.filename.endswith((".xml", ".rels")) and not _is_plain(parts.read(info)):
+                refuse(f"has a part, {info.filename[:80]!r}, that is no plain XML")
 
 
 def _is_plain(part: bytes) -> bool:

@@ -7,7 +7,6 @@ without the script, so that no secret ends in an address.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -23,6 +22,7 @@ from gateway.edge.fields import Field, Json, field_of, fields
 from gateway.errors import NotFound
 from gateway.exchange import Principal
 from gateway.languages import Language, choose, languages
+from gateway.pages import address, environments
 
 FOLDER = Path(__file__).parent
 LOOKS = FOLDER.parent / "console" / "static"
@@ -166,22 +166,8 @@ def _target(shown: Call) -> str:
 
 
 @cache
-def environments() -> dict[str, Environment]:
-    """The templates in each language. What a template does not define is an error, and everything shown is escaped."""
-    made = {}
-    for language in languages(LOCALE).values():
-        environment = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        environment.policies["ext.i18n.trimmed"] = True
-        environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-        made[language.tag] = environment
-    return made
+def _environments() -> dict[str, Environment]:
+    return environments(FOLDER)
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -190,7 +176,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     language = chosen(request, wanted)
     known = languages(LOCALE)
     shared = {"language": language, "languages": list(known.values()), "assets": _addresses(), "path": request.url.path}
-    text = environments()[language.tag].get_template(template).render({**shared, **values})
+    text = _environments()[language.tag].get_template(template).render({**shared, **values})
     headers = {"content-security-policy": CSP, "cache-control": "no-store", "referrer-policy": "no-referrer"}
     response = HTMLResponse(text, status, headers)
     if wanted in known:
@@ -206,9 +192,7 @@ def chosen(request: Request, wanted: str) -> Language:
 
 @cache
 def _addresses() -> dict[str, str]:
-    """Where each file is; its address changes with its content, so that a browser may keep it."""
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12] for name, (folder, _) in ASSETS.items()}
-    return {name: f"/docs/static/{name}?{digest}" for name, digest in digests.items()}
+    return {name: address("/docs/static", folder / name) for name, (folder, _) in ASSETS.items()}
 
 
 def asset(name: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 import structlog
@@ -68,22 +68,24 @@ class Site:
         return Response(orjson.dumps(made), media_type="application/json", headers=PRIVATE)
 
     async def docs(self, request: Request) -> Response:
-        """The list of calls; for whoever has no credential and needs one, the form to give it."""
-        snapshot = self._live.snapshot
-        if not (snapshot.docs_public or _has_credential(request)):
-            return page(request, "docs-closed.html", tokens=snapshot.issuer is not None, reader="")
-        viewer = await _viewer(request, snapshot)
-        api = await self._api(request, snapshot, viewer)
-        return page(request, "docs-list.html", **_shared(snapshot, api, viewer), calls=calls(api))
+        """The list of calls."""
+        return await self._documented(request, "docs-list.html", lambda api: {"calls": calls(api)})
 
     async def operation(self, request: Request) -> Response:
+        def one(api: Json) -> Json:
+            shown = call(api, request.path_params["operation"])
+            return {"call": shown, "curl": curl(api, shown)}
+
+        return await self._documented(request, "docs-call.html", one)
+
+    async def _documented(self, request: Request, template: str, values: Callable[[Json], Json]) -> Response:
+        """A page of the documentation; for whoever has no credential and needs one, the form to give it."""
         snapshot = self._live.snapshot
         if not (snapshot.docs_public or _has_credential(request)):
             return page(request, "docs-closed.html", tokens=snapshot.issuer is not None, reader="")
         viewer = await _viewer(request, snapshot)
         api = await self._api(request, snapshot, viewer)
-        shown = call(api, request.path_params["operation"])
-        return page(request, "docs-call.html", **_shared(snapshot, api, viewer), call=shown, curl=curl(api, shown))
+        return page(request, template, **_shared(snapshot, api, viewer), **values(api))
 
     async def asset(self, request: Request) -> Response:
         return asset(request.path_params["asset"])

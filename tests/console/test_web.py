@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from gateway.console.web import environments, field, safe_next, url_with, visible
+from gateway.console.web import FOLDER, field, safe_next, url_with, visible
 from gateway.errors import BadRequest
+from gateway.pages import environments
 from tests.console.world import World
 
 
@@ -47,7 +48,7 @@ def test_fields() -> None:
 
 
 def test_every_template_compiles_and_escapes() -> None:
-    for environment in environments().values():
+    for environment in environments(FOLDER, visible).values():
         assert environment.autoescape is True
         for name in environment.list_templates():
             environment.get_template(name)
