@@ -117,8 +117,8 @@ async def test_a_later_callback_waits_for_the_earlier_one(world: World, server: 
     server.answers = [500, 200]
     callbacks = caller(world, server)
     await world.hold(callback=True)
-    await world.hold("d2", callback=True)
     await work_off(world, callbacks)
+    await world.hold("d2", callback=True)
     await world.step("d1", Event.REJECT, callback=True)
     await work_off(world, callbacks)
     assert [request.headers["webhook-id"] for request in server.received] == ["d1.1", "d2.1"]
