@@ -25,6 +25,7 @@ RESTART = (
     "edge.listen",
     "edge.processes",
     "edge.drain",
+    "edge.trusted_proxies",
     "edge.limits.header_bytes",
     "edge.limits.header_count",
     "edge.limits.header_timeout",

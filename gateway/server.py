@@ -118,7 +118,11 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
         site = Site(live, oauth_routes(lambda: live.snapshot.issuer, checks))
         edge = gateway.edge
         limits = GuardLimits(
-            edge.limits.header_bytes, edge.limits.header_count, edge.limits.header_timeout, edge.limits.connections
+            edge.limits.header_bytes,
+            edge.limits.header_count,
+            edge.limits.header_timeout,
+            edge.limits.connections,
+            proxies=tuple(edge.trusted_proxies),
         )
         config = _config(
             Observed(site.app, stores.telemetry),

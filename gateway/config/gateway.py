@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
 from gateway.config.console import Console
 from gateway.config.credentials import Credentials, Security
 from gateway.config.identity import Identity
 from gateway.config.messages import Messages
 from gateway.config.values import Bytes, Listen, Seconds, Section, written, wrong
+from gateway.scope.conditions import Network, parse_network
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")
@@ -51,6 +52,17 @@ def _upstream_url(url: str) -> str:
     return url
 
 
+def _proxies(text: Any) -> Network:
+    try:
+        network = parse_network(str(text))
+    except ValueError as error:
+        raise wrong(f"is {text!r}", "write a network such as 10.20.0.0/24, or an address") from error
+    if network.prefixlen == 0:
+        raise wrong(f"is {text!r}, which is everybody", "name the networks of your proxies only")
+    return network
+
+
+Proxies = Annotated[Network, BeforeValidator(_proxies), WithJsonSchema({"type": "string", "examples": ["10.20.0.0/24"]})]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 FieldValue = Annotated[SecretStr, AfterValidator(_field_value)]
 PublicUrl = Annotated[str, AfterValidator(_http_url)]
@@ -78,6 +90,11 @@ class Edge(Section):
     listen: Listen = Field(written("127.0.0.1:8080"), description="Address and port.")
     processes: int = Field(1, ge=1, le=64, description="Edge processes sharing the port. More than one needs counters in Redis.")
     public_url: PublicUrl | None = Field(None, description="How satellites reach this port, when a proxy stands in front.")
+    trusted_proxies: list[Proxies] = Field(
+        [],
+        description="Networks of the reverse proxies in front, such as `10.20.0.0/24`: the address of a caller is the one they "
+        "give in `X-Forwarded-For`. Anybody else's is not read.",
+    )
     docs: Literal["public", "token"] = Field(
         "token",
         description="Whether /docs and /openapi need a credential. public shows everything to everybody; a credential always "

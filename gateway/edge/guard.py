@@ -18,8 +18,10 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.edge.cycle import Answering, ApiCycle, Calls
+from gateway.edge.origin import origin
 from gateway.edge.path import origin_form
 from gateway.errors import BadRequest, HeadersTooLarge, Overloaded, Problem, RequestTimeout
+from gateway.scope.conditions import Network
 
 PIPELINE = 32
 """Requests that may wait on one connection. Each is an object from the moment it is read, answered or not."""
@@ -41,6 +43,7 @@ class GuardLimits:
     """Sizes in bytes, times in seconds.
 
     :param write_timeout: how long a client may take to read what fills the send buffer.
+    :param proxies: networks of the proxies in front, whose word on a caller's address is taken.
     """
 
     header_bytes: int = 32 * 1024
@@ -48,6 +51,7 @@ class GuardLimits:
     header_timeout: float = 10.0
     connections: int = 4096
     write_timeout: float = 30.0
+    proxies: tuple[Network, ...] = ()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -214,12 +218,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expected
         self.scope["headers"] = headers
+        if self.limits.proxies:
+            self.scope["client"] = (origin(self.peer, headers, self.limits.proxies), 0)
         super().on_headers_complete()
 
     def _start_call(self, *, keep_alive: bool) -> None:
         before = self.cycle
         method = self.parser.get_method().decode("ascii")
         self.cycle = cycle = ApiCycle(self, method, self.url, self.headers, keep_alive=keep_alive)
+        if self.limits.proxies:
+            cycle.peer = origin(self.peer, self.headers, self.limits.proxies)
         if self._has_body:
             cycle.expect_body(asked=self.expect_100_continue)
         if before is None or before.response_complete:

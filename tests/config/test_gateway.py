@@ -73,6 +73,10 @@ def test_a_full_deployment() -> None:
          "use memory: or redis://host:port/db"),
         (UPSTREAMS + "ledger: {url: 'mysql:'}", "gateway.yaml:2: 'ledger' has the URL 'mysql:'; "
          "use sqlite:///path or postgresql://user@host/name"),
+        (UPSTREAMS + "edge: {trusted_proxies: [lb]}", "gateway.yaml:2: item 1 of 'trusted_proxies' is 'lb'; "
+         "write a network such as 10.20.0.0/24, or an address"),
+        (UPSTREAMS + "edge: {trusted_proxies: ['0.0.0.0/0']}", "gateway.yaml:2: item 1 of 'trusted_proxies' is '0.0.0.0/0', "
+         "which is everybody; name the networks of your proxies only"),
         (UPSTREAMS + "edge: {public_url: api}", "gateway.yaml:2: 'public_url' is 'api'; "
          "write an absolute http:// or https:// URL"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -111,6 +112,39 @@ async def test_a_call(serve: Any) -> None:
     assert answer.headers["x-request-id"]
     (line,) = runtime.lines
     assert (line["path"], line["operation"], line["peer"]) == ("/api/v1/echo/a%20b", "r.o", "127.0.0.1")
+
+
+async def test_behind_a_proxy_a_call_has_the_address_of_its_caller(serve: Any) -> None:
+    edge, runtime = application()
+    server = await serve(site, edge, proxies=(ip_network("127.0.0.0/8"),))
+    wire = await server.connect()
+    for said in (b"192.0.2.7", b"10.0.0.9, 198.51.100.4", b"nobody"):
+        await wire.send(b"GET /api/v1/nothing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: %b\r\n\r\n" % said)
+        assert (await wire.answer()).status == 204
+    await wire.send(get(b"/api/v1/nothing"))
+    assert (await wire.answer()).status == 204
+    assert [line["peer"] for line in runtime.lines] == ["192.0.2.7", "198.51.100.4", "", "127.0.0.1"]
+
+
+async def test_nobody_else_says_whose_address_a_call_has(serve: Any) -> None:
+    edge, runtime = application()
+    server = await serve(site, edge, proxies=(ip_network("10.0.0.0/8"),))
+    await server.exchange(b"GET /api/v1/nothing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n")
+    assert [line["peer"] for line in runtime.lines] == ["127.0.0.1"]
+
+
+async def test_behind_a_proxy_the_site_has_the_address_of_its_caller(serve: Any) -> None:
+    clients = []
+
+    async def seen(scope: Any, receive: Any, send: Any) -> None:
+        clients.append(scope["client"][0])
+        await site(scope, receive, send)
+
+    edge, _ = application()
+    server = await serve(seen, edge, proxies=(ip_network("127.0.0.0/8"),))
+    await server.exchange(b"GET /docs HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
+    await server.exchange(get(b"/docs"))
+    assert clients == ["192.0.2.7", "127.0.0.1"]
 
 
 @pytest.mark.parametrize(
