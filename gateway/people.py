@@ -17,7 +17,13 @@ AUDIT: Final = "documents.audit"
 DELEGATE: Final = "approvals.delegate"
 """Let somebody else vote in one's place for a time."""
 
-PERMISSIONS: Final = (OPERATE, AUDIT, DELEGATE)
+POLICY_READ: Final = "policy.read"
+"""See the policy: what is live, who may call what and why, what a changed file would change."""
+
+POLICY_ACTIVATE: Final = "policy.activate"
+"""Propose a changed policy, and approve one that somebody else proposed."""
+
+PERMISSIONS: Final = (OPERATE, AUDIT, DELEGATE, POLICY_READ, POLICY_ACTIVATE)
 """Operations that policy rows may name beside those of routes."""
 
 

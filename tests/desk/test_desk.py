@@ -6,7 +6,7 @@ import pytest
 
 from gateway.documents.states import State
 from gateway.errors import Forbidden, NotFound
-from gateway.people import AUDIT, DELEGATE, OPERATE, PERMISSIONS
+from gateway.people import AUDIT, DELEGATE, OPERATE, PERMISSIONS, POLICY_ACTIVATE, POLICY_READ
 from tests.desk.world import ACCOUNT, AUDITOR, CLERK, OPERATORS, POLICY, A, World, payment, person
 
 
@@ -58,4 +58,5 @@ async def test_an_unheld_document_is_never_decided(world: World) -> None:
 
 
 def test_the_permissions_are_operations() -> None:
-    assert PERMISSIONS == (OPERATE, AUDIT, DELEGATE) == ("documents.operate", "documents.audit", "approvals.delegate")
+    assert PERMISSIONS[:3] == (OPERATE, AUDIT, DELEGATE) == ("documents.operate", "documents.audit", "approvals.delegate")
+    assert PERMISSIONS[3:] == (POLICY_READ, POLICY_ACTIVATE) == ("policy.read", "policy.activate")

@@ -52,7 +52,7 @@ def test_reads_restrictions_with_what_their_values_may_have() -> None:
 
 def test_reads_the_example() -> None:
     file = read_policy("policy.csv", EXAMPLE.read_bytes())
-    assert len(file.grants) == 20
+    assert len(file.grants) == 22
     assert {row.kind for row in file.restrictions} == {"p2", "p3", "p4"}
     assert len(file.sha256) == 64
 
