@@ -66,7 +66,8 @@ def records_of(config: OperationBase) -> Records:
         if said is not None:
             currency = said.currency if isinstance(said, AmountPlace) else None
             places[name] = Place(_path(said.at), said.filter, _path(currency))
-    return Records(_path(section.within) or (), places, reference)
+    counts = tuple(filter(None, map(_path, section.counts)))
+    return Records(_path(section.within) or (), places, reference, counts)
 
 
 def _path(text: str | None) -> Path | None:
@@ -97,8 +98,7 @@ def check_records(entry: Served) -> Iterator[Finding]:
     records, changing = records_of(entry.config), writes(entry.config)
     where: Where = (*entry.place, "records")
     asked, answered = entry.call.request_schema(), entry.call.answer_schema()
-    if changing and records.within:
-        yield entry.source.finding(where, "'within' is about answers, and this operation writes", "remove 'within'")
+    yield from _check_answered(entry, records, where)
     for name, place in records.places.items():
         here: Where = (*where, KEYS[name])
         if changing and place.filter is not None:
@@ -110,6 +110,20 @@ def check_records(entry: Served) -> Iterator[Finding]:
             if not _has(schema, (*base, *path)):
                 what = f"the {'request' if changing else 'answer'} has no field '{'.'.join((*base, *path))}'"
                 yield entry.source.finding(here, what, "name a field as the API shows it, such as $.entity")
+
+
+def _check_answered(entry: Served, records: Records, where: Where) -> Iterator[Finding]:
+    """What is said of an answer: where its records are, and where it counts them."""
+    if writes(entry.config):
+        for key in ("within", "counts"):
+            if getattr(records, key):
+                what = f"'{key}' is about answers, and this operation writes"
+                yield entry.source.finding((*where, key), what, f"remove '{key}'")
+        return
+    for count in records.counts:
+        if not _has(entry.call.answer_schema(), count):
+            what = f"the answer has no field '{'.'.join(count)}'"
+            yield entry.source.finding((*where, "counts"), what, "name a field as the API shows it, such as $.total")
 
 
 def _has(schema: Mapping[str, Any] | None, path: Path) -> bool:

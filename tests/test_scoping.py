@@ -79,6 +79,7 @@ def test_a_field_of_one_of_the_operations_or_of_a_body_nobody_describes_will_do(
     [
         ("{entity: {at: $.company}}", "the answer has no field 'company'"),
         ("{within: $.items, entity: {at: $.entity}}", "the answer has no field 'items.entity'"),
+        ("{counts: [$.total], entity: {at: $.entity}}", "the answer has no field 'total'"),
         ("{entity: {filter: company}}", "the operation has no parameter 'company'"),
         ("{amount: {at: $.amount, currency: $.money}}", "the answer has no field 'money'"),
         ("{amount: {at: $.amount}}", "names no currency"),
@@ -97,6 +98,7 @@ def test_a_place_the_operation_does_not_have_is_refused_in_the_route_file(tmp_pa
     ("records", "said"),
     [
         ("{within: $.items, entity: {at: $.entity}}", "'within' is about answers"),
+        ("{counts: [$.total], entity: {at: $.entity}}", "'counts' is about answers"),
         ("{entity: {filter: entity, at: $.entity}}", "'filter' is about reads"),
         ("{entity: {at: $.company}}", "the request has no field 'company'"),
     ],

@@ -104,6 +104,10 @@ class RecordsSection(Section):
         None,
         description="Where the answer holds its list of records; left out, the answer itself is a record, or a list of them.",
     )
+    counts: list[ValuePath] = Field(
+        [],
+        description="Where the answer counts records, such as `[$.total]`. Not told to callers who see only some of them.",
+    )
     entity: RecordPlace | None = Field(None, description="The legal entity.")
     cost_centre: RecordPlace | None = Field(None, description="The cost centre.")
     satellite: RecordPlace | None = Field(None, description="The satellite that made it.")

@@ -51,11 +51,13 @@ class Records:
     :param within: the path of the list of records in an answer; empty where the answer itself is one, or a list of them.
     :param places: by predicate.
     :param reference: the path of the ERP's number of what was written.
+    :param counts: the paths of an answer's numbers of records.
     """
 
     within: Path = ()
     places: Mapping[str, Place] = field(default_factory=dict)
     reference: Path = ()
+    counts: tuple[Path, ...] = ()
 
 
 Predicates = Mapping[str, frozenset[str]]
@@ -128,8 +130,21 @@ def sees(predicates: Predicates, record: object, records: Records, who: Who) -> 
 
 
 def seen_of(predicates: Predicates, answer: object, records: Records, who: Who) -> tuple[object, bool]:
-    """An answer with only the records that are seen, and whether it is seen at all: a single record may not be."""
+    """An answer with only the records that are seen, and whether it is seen at all: a single record may not be. How many others
+    there are is not told."""
+    for path in records.counts:
+        answer = _without(answer, path)
     return _seen(predicates, answer, records.within, records, who)
+
+
+def _without(value: object, path: Path) -> object:
+    """A value without what is at a path, through lists."""
+    if isinstance(value, list):
+        return [_without(item, path) for item in value]
+    if not isinstance(value, dict) or path[0] not in value:
+        return value
+    rest = {name: inner for name, inner in value.items() if name != path[0]}
+    return {**value, path[0]: _without(value[path[0]], path[1:])} if path[1:] else rest
 
 
 def _seen(predicates: Predicates, value: object, within: Path, records: Records, who: Who) -> tuple[object, bool]:

@@ -23,7 +23,18 @@ PROBLEM = b"application/problem+json"
 FOLLOWED = b"/api/documents/"
 TOLD: Final = frozenset({"type", "title", "status", "instance", "origin", "retryable", "outcome", "document"})
 """What is told of a stored problem: members of the gateway's own, none of the ERP's words."""
-OF_THE_WHOLE: Final = frozenset({b"etag", b"last-modified", b"content-digest", b"repr-digest", b"content-md5", b"content-length"})
+OF_THE_WHOLE: Final = frozenset(
+    {
+        b"etag",
+        b"last-modified",
+        b"content-digest",
+        b"repr-digest",
+        b"content-md5",
+        b"content-length",
+        b"content-range",
+        b"x-total-count",
+    }
+)
 """Headers that speak of the answer as the ERP gave it."""
 NOT_TOLD: Final = "is not right, with what you do not see of it"
 UNSEEN: Final = "It does not fit the contract in fields you do not see or set."

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.scope.records import Place, Records, Who, holds, permitted, seen_of
 
@@ -73,3 +75,14 @@ def test_what_the_backend_filters_is_trusted_and_what_nobody_can_judge_is_not_se
     assert entities([{"x": 1}], entity=Place(filter="entity")) == ([{"x": 1}], True)
     assert entities([{"x": 1}], entity=Place()) == ([], True)
     assert entities([{"entity": "2000"}], satellite=Place(("x",))) == ([], True)
+
+
+@given(st.lists(st.sampled_from(["1000", "2000"]), max_size=8))
+def test_how_many_records_others_have_is_not_told(entities_: list[str]) -> None:
+    items = [{"entity": entity} for entity in entities_]
+    answer = {"items": items, "total": len(items), "page": {"number": 1, "of": [{"pages": len(items), "size": 10}]}}
+    records = Records(("items",), PLACES, counts=(("total",), ("page", "of", "pages"), ("page", "none"), ("items", "0", "x")))
+    told, seen = seen_of({"entity": frozenset({"own"})}, answer, records, WHO)
+    mine = [item for item in items if item["entity"] == "2000"]
+    assert (told, seen) == ({"items": mine, "page": {"number": 1, "of": [{"size": 10}]}}, True)
+    assert answer["total"] == len(items)
