@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from gateway.approvals.file import Approvals, read_approvals
 from gateway.config.credentials import Credential
+from gateway.config.folder import Folder
 from gateway.config.gateway import Gateway
 from gateway.config.routes import OperationBase, ResourceBase, SoapOrder, route_file
 from gateway.config.source import Source, literal_secrets, read_source, validate
@@ -99,8 +100,10 @@ class Deployment:
         return digest.hexdigest()[:12]
 
 
-def read_deployment(path: Path) -> Deployment:
-    """Read ``gateway.yaml`` and everything it names. Raises ``ConfigError`` with all findings of all files."""
+def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = None) -> Deployment:
+    """Read ``gateway.yaml`` and everything it names. Raises ``ConfigError`` with all findings of all files.
+
+    :param policies: given the deployment's own policies folder, says which to read in its place."""
     folder = path.parent
     findings = Findings()
     if not path.is_file():
@@ -114,18 +117,13 @@ def read_deployment(path: Path) -> Deployment:
     if not shown.demo:
         findings.errors.extend(written)
     resources = _resources(folder, shown.routes, findings)
-    policy = findings.attempt(_policy, folder, shown.policies)
-    model = findings.attempt(_model, folder, shown.policies)
-    tests = findings.attempt(_tests, folder, shown.policies)
-    approvals = findings.attempt(_approvals, folder, shown.policies)
-    satellites = findings.attempt(
-        read_satellites,
-        folder / shown.policies / "satellites.yaml",
-        shown.identity,
-        demo=shown.demo or gateway is None,
-        loopback=shown.edge.listen.loopback or gateway is None,
-        name=f"{shown.policies}/satellites.yaml",
-    )
+    held = Folder(folder / shown.policies, shown.policies)
+    held = held if policies is None else policies(held)
+    policy = findings.attempt(_policy, held)
+    model = findings.attempt(_model, held)
+    tests = findings.attempt(_tests, held)
+    approvals = findings.attempt(_approvals, held)
+    satellites = findings.attempt(_satellites, held, gateway, shown)
     tables = _tables(folder, shown.transformers, findings)
     scripts = sorted((folder / shown.transformers).glob("*.py"))
     shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
@@ -182,34 +180,27 @@ def _yaml_files(folder: Path, name: str, findings: Findings, *, needed: bool = T
     return paths
 
 
-def _policy(folder: Path, name: str) -> PolicyFile:
-    shown = f"{name}/policy.csv"
-    return read_policy(shown, _read(folder / shown, shown))
+def _policy(folder: Folder) -> PolicyFile:
+    return read_policy(folder.shown_name("policy.csv"), folder.read("policy.csv"))
 
 
-def _model(folder: Path, name: str) -> str:
-    shown = f"{name}/model.conf"
-    return read_model(shown, _read(folder / shown, shown))
+def _model(folder: Folder) -> str:
+    return read_model(folder.shown_name("model.conf"), folder.read("model.conf"))
 
 
-def _tests(folder: Path, name: str) -> PolicyTests:
+def _tests(folder: Folder) -> PolicyTests:
     """What is expected of the policy; nothing where there is no file."""
-    path = folder / name / "tests.yaml"
-    return read_tests(read_source(path, name=f"{name}/tests.yaml")) if path.exists() else PolicyTests()
+    return read_tests(folder.source("tests.yaml")) if folder.has("tests.yaml") else PolicyTests()
 
 
-def _approvals(folder: Path, name: str) -> Approvals:
+def _approvals(folder: Folder) -> Approvals:
     """The approval rules. A file that is not there, as while somebody copies a new one, must not let every payment pass."""
-    shown = f"{name}/approvals.yaml"
-    path = folder / shown
-    if not path.exists():
+    if not folder.has("approvals.yaml"):
         remedy = "put the file there; where nothing waits for people it says 'approvals: {}'"
-        raise ConfigError([Finding(shown, 0, "is not there", remedy)])
-    return read_approvals(read_source(path, name=shown))
+        raise ConfigError([Finding(folder.shown_name("approvals.yaml"), 0, "is not there", remedy)])
+    return read_approvals(folder.source("approvals.yaml"))
 
 
-def _read(path: Path, shown: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError([Finding(shown, 0, f"cannot be read ({error.strerror})", "put the file there")]) from error
+def _satellites(folder: Folder, gateway: Gateway | None, shown: Gateway) -> Satellites:
+    demo, loopback = shown.demo or gateway is None, shown.edge.listen.loopback or gateway is None
+    return read_satellites(folder.source("satellites.yaml"), shown.identity, demo=demo, loopback=loopback)

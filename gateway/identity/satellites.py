@@ -13,7 +13,6 @@ import hmac
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from gateway.config.gateway import UpstreamUrl
 from gateway.config.identity import Identity
 from gateway.config.rate import parse_rate
-from gateway.config.source import Source, literal_secrets, read_source, validate
+from gateway.config.source import Source, literal_secrets, validate
 from gateway.config.values import Section, wrong
 from gateway.errors import ConfigError, Finding
 from gateway.identity.hashes import CLIENT, ScryptHash, api_key_client, parse_api_key_hash, parse_scrypt
@@ -212,10 +211,9 @@ class Satellites:
         return satellite if any(matches) else None
 
 
-def read_satellites(path: Path, identity: Identity, *, demo: bool, loopback: bool, name: str | None = None) -> Satellites:
-    """Read the file. ``demo`` is what ``gateway.yaml`` says, ``loopback`` whether only this machine reaches the edge; ``name`` is
-    how errors call the file. Raises ``ConfigError``."""
-    source = read_source(path, name=name)
+def read_satellites(source: Source, identity: Identity, *, demo: bool, loopback: bool) -> Satellites:
+    """What the file says. ``demo`` is what ``gateway.yaml`` says, ``loopback`` whether only this machine reaches the edge. Raises
+    ``ConfigError``."""
     file = validate(source, SatellitesFile)
     findings = [finding for client in file.satellites for finding in _misfits(source, client, file, identity, demo, loopback)]
     if findings:

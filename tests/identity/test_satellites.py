@@ -36,7 +36,7 @@ KEY = new_api_key("oa")
 def read(folder: Path, text: str, *, identity: Identity = IDENTITY, demo: bool = True, loopback: bool = True) -> Satellites:
     path = folder / "satellites.yaml"
     path.write_text(text)
-    return read_satellites(path, identity, demo=demo, loopback=loopback, name="satellites.yaml")
+    return read_satellites(read_source(path, name="satellites.yaml"), identity, demo=demo, loopback=loopback)
 
 
 def errors(folder: Path, text: str, **given: Any) -> list[str]:
@@ -76,7 +76,7 @@ satellites:
 
 def test_the_demo_of_this_repository_is_good() -> None:
     path = Path(__file__).parents[2] / "policies" / "satellites.yaml"
-    satellites = read_satellites(path, IDENTITY, demo=True, loopback=True)
+    satellites = read_satellites(read_source(path), IDENTITY, demo=True, loopback=True)
     assert [satellite.client for satellite in satellites] == ["oa", "crm", "wms", "mes", "shop", "tour"]
     for satellite in satellites:
         assert satellite.tenant == "demo"
@@ -84,7 +84,7 @@ def test_the_demo_of_this_repository_is_good() -> None:
         assert (limit.count >= 100 and limit.period == 1) or satellite.client == "tour"
     assert list(satellites)[-1].limits == (Limit("satellite", 3, 60.0, 3),)
     with pytest.raises(ConfigError) as caught:
-        read_satellites(path, IDENTITY, demo=False, loopback=True)
+        read_satellites(read_source(path), IDENTITY, demo=False, loopback=True)
     assert len(caught.value.findings) == 6
 
 
@@ -174,7 +174,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(b"satellites:\n" + data)
     with pytest.raises(ConfigError):
-        read_satellites(path, IDENTITY, demo=True, loopback=True)
+        read_satellites(read_source(path), IDENTITY, demo=True, loopback=True)
 
 
 def test_every_truncation_is_refused_or_a_smaller_file(tmp_path: Path) -> None:
