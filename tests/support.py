@@ -89,7 +89,7 @@ class GatewayProcess:
         with self._arrived:
             self._arrived.notify_all()
 
-    def wait_for(self, event: str, *, after: int = 0, timeout: float = 30.0, **facts: object) -> dict[str, Any]:
+    def wait_for(self, event: str, *, after: int = 0, timeout: float = 90.0, **facts: object) -> dict[str, Any]:
         """The first event of that name, and with these facts, beyond the first ``after`` events."""
         wanted = {"event": event, **facts}
 
@@ -103,7 +103,7 @@ class GatewayProcess:
             raise AssertionError(f"no {event}: {self.events[-5:]} {''.join(self.noise[-20:])}")
         return entry
 
-    def wait_for_count(self, event: str, count: int, *, timeout: float = 30.0) -> None:
+    def wait_for_count(self, event: str, count: int, *, timeout: float = 90.0) -> None:
         """Until so many events of that name have come."""
 
         def seen() -> int:
@@ -137,7 +137,7 @@ class GatewayProcess:
             headers.setdefault("idempotency-key", uuid.uuid4().hex)
         if client:
             headers["authorization"] = f"Bearer {self.token(client)}"
-        return httpx.request(method, self.url + path, headers=headers, timeout=30, **request)
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, **request)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
