@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -85,7 +85,8 @@ class Keys:
         self._sessions = sessions
 
     async def of(self, person: Person) -> list[Key]:
-        """The keys somebody has, oldest first."""
+        """The keys somebody has, oldest first. Whether one is what was registered is asked when it decides: a row that somebody
+        spoilt must not make its owner one who has none."""
 
         def look(connection: Connection) -> list[Key]:
             c = credentials.c
@@ -143,7 +144,8 @@ class Keys:
             held = tx.connection.execute(select(c.id).where(c.person == person, c.revoked.is_(False))).all()
             if len(held) >= MOST_KEYS or tx.connection.execute(select(c.id).where(c.id == id_)).first():
                 raise Unprocessable(msgid("This key cannot be registered once more."))
-            tx.write(credentials.insert(), {**row, "created_at": tx.now})
+            seal = tx.seal("key", id_, person, row["public_key"], row["sign_count"])
+            tx.write(credentials.insert(), {**row, "created_at": tx.now, "seal": seal})
             tx.audit("key.registered", person, key=id_)
 
         await self._ledger.write(unit)
@@ -154,7 +156,7 @@ class Keys:
         def unit(tx: Transaction) -> None:
             c = credentials.c
             mine = credentials.update().where(c.id == id_, c.person == person.subject, c.revoked.is_(False))
-            if tx.write(mine, {"revoked": True}).rowcount:
+            if tx.write(mine, {"revoked": True, "seal": ""}).rowcount:
                 tx.audit("key.removed", person.subject, key=id_)
 
         await self._ledger.write(unit)
@@ -207,10 +209,13 @@ class Keys:
 
         def unit(tx: Transaction) -> None:
             c = credentials.c
-            current = tx.connection.execute(select(c.sign_count).where(c.id == key.id, c.revoked.is_(False))).scalar()
-            if current is None or ((count or current) and count <= current):
+            row = tx.connection.execute(select(credentials).where(c.id == key.id, c.revoked.is_(False))).one_or_none()
+            if row is None or not tx.sealed(row.seal, "key", *_said(row)):
                 raise Forbidden(REFUSED)
-            tx.write(credentials.update().where(c.id == key.id), {"sign_count": count})
+            if (count or row.sign_count) and count <= row.sign_count:
+                raise Forbidden(REFUSED)
+            seal = tx.seal("key", row.id, row.person, bytes(row.public_key), count)
+            tx.write(credentials.update().where(c.id == key.id), {"sign_count": count, "seal": seal})
 
         await self._ledger.write(unit)
 
@@ -226,6 +231,11 @@ class Keys:
         if asked is None or not 0 <= now - asked["at"] <= ANSWER_WITHIN:
             raise Forbidden(REFUSED)
         return str(asked["number"])
+
+
+def _said(row: Row[Any]) -> tuple[str, str, bytes, int]:
+    """What the seal of a key is about. One that was removed has none, so nobody brings it back."""
+    return (row.id, row.person, bytes(row.public_key), row.sign_count)
 
 
 def rp_id(origin: str) -> str:

@@ -1,6 +1,7 @@
 """People signed in to the console: rows of the ledger's table ``sessions``, found by a cookie.
 
-The cookie's value is 256 random bits and only its SHA-256 is kept, so the ledger opens no session. Signing in, and proving again
+The cookie's value is 256 random bits and only its SHA-256 is kept, so the ledger opens no session; a row without the gateway's
+seal is none, so whoever writes to the ledger opens none either. Signing in, and proving again
 to be there, always make a new value; a session ends when it was idle, when it is old, and at once when the person signs out.
 """
 
@@ -77,7 +78,8 @@ class Sessions:
             self._forget(tx, instead_of)
             created_at = instead_of.created_at if instead_of else tx.now
             opened = Session(token, person, created_at, tx.now, min(authenticated_at, tx.now), dict(data or {}))
-            tx.write(sessions.insert(), _row(opened))
+            row = _row(opened)
+            tx.write(sessions.insert(), {**row, "seal": tx.seal("session", *_said(row))})
             kind = "person.confirmed" if instead_of else "person.signed_in"
             tx.audit(kind, person.subject, method=person.method, tenant=person.tenant)
             return opened
@@ -92,7 +94,9 @@ class Sessions:
 
         def look(connection: Connection) -> Session | None:
             row = connection.execute(select(sessions).where(sessions.c.id == _hashed(token))).mappings().one_or_none()
-            return None if row is None else _session(token, row)
+            if row is None or not self._ledger.sealed(row["seal"], "session", *_said(row)):
+                return None
+            return _session(token, row)
 
         found = await self._ledger.read(look)
         if found is None or now - found.seen_at >= self._idle or now - found.created_at >= self._lifetime:
@@ -124,12 +128,13 @@ class Sessions:
 
     def _change(self, tx: Transaction, session: Session, changes: Mapping[str, object]) -> dict[str, Any]:
         """Returns the data before the change."""
-        text = tx.connection.execute(select(sessions.c.data).where(sessions.c.id == session.id)).scalar()
-        if text is None:
+        row = tx.connection.execute(select(sessions).where(sessions.c.id == session.id)).mappings().one_or_none()
+        if row is None or not tx.sealed(row["seal"], "session", *_said(row)):
             return {}
-        before: dict[str, Any] = json.loads(text)["data"]
+        before: dict[str, Any] = json.loads(row["data"])["data"]
         after = {name: value for name, value in {**before, **changes}.items() if value is not None}
-        self._update(tx, session, {"data": _data(session.person, after)})
+        changed = {**row, "data": _data(session.person, after)}
+        self._update(tx, session, {"data": changed["data"], "seal": tx.seal("session", *_said(changed))})
         return before
 
     def _update(self, tx: Transaction, session: Session, values: Mapping[str, object]) -> None:
@@ -160,6 +165,11 @@ def _row(session: Session) -> dict[str, Any]:
         "seen_at": session.seen_at,
         "authenticated_at": session.authenticated_at,
     }
+
+
+def _said(row: Mapping[str, Any] | RowMapping) -> tuple[Any, ...]:
+    """What a row's seal is about: all but when it was last used."""
+    return (row["id"], row["person"], row["data"], float(row["created_at"]), float(row["authenticated_at"]))
 
 
 def _session(token: str, row: RowMapping) -> Session:

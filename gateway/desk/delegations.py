@@ -15,6 +15,7 @@ from gateway.desk.refusals import Refusal
 from gateway.desk.sight import Viewer
 from gateway.documents import tables
 from gateway.documents.audit import timestamp
+from gateway.documents.history import delegation_said
 from gateway.documents.transaction import Transaction, storable
 
 DAY: Final = 86400.0
@@ -51,7 +52,8 @@ def delegate(tx: Transaction, viewer: Viewer, to: str, start: float, end: float)
     if not (begins < end <= tx.now + MOST_DAYS * DAY):
         raise Refusal("delegation_period", {"days": MOST_DAYS}).problem()
     row = {"tenant": person.tenant, "delegator": person.subject, "delegate": name, "starts_at": begins, "ends_at": end}
-    made = tx.write(_G.insert().returning(_G.c.id), {**row, "revoked_at": None}).scalar_one()
+    made: int = tx.write(_G.insert().returning(_G.c.id), {**row, "revoked_at": None}).scalar_one()
+    _seal(tx, made)
     period = {"start": timestamp(begins), "end": timestamp(end)}
     tx.audit("delegation.made", person.subject, number=made, to=name, tenant=person.tenant, **period)
     return Deputy(made, person.subject, name, begins, end, None)
@@ -60,11 +62,18 @@ def delegate(tx: Transaction, viewer: Viewer, to: str, start: float, end: float)
 def revoke(tx: Transaction, viewer: Viewer, number: int) -> None:
     """Take back a delegation of the viewer's own, from now on. Taking it back twice changes nothing more."""
     row = tx.connection.execute(select(_G).where(_G.c.id == number, _G.c.tenant == viewer.person.tenant)).one_or_none()
-    if row is None or person_key(row.delegator) != viewer.key:
+    if row is None or person_key(row.delegator) != viewer.key or not tx.sealed(row.seal, "delegation", *delegation_said(row)):
         raise Refusal("delegation_unknown").problem()
     if row.revoked_at is None and tx.now < row.ends_at:
         tx.write(_G.update().where(_G.c.id == number).values(revoked_at=tx.now))
+        _seal(tx, number)
         tx.audit("delegation.revoked", viewer.person.subject, number=number, to=row.delegate, tenant=viewer.person.tenant)
+
+
+def _seal(tx: Transaction, number: int) -> None:
+    """Over the row as the database now has it."""
+    row = tx.connection.execute(select(_G).where(_G.c.id == number)).one()
+    tx.write(_G.update().where(_G.c.id == number).values(seal=tx.seal("delegation", *delegation_said(row))))
 
 
 def delegations(connection: Connection, viewer: Viewer) -> list[Deputy]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.documents import tables
 from gateway.documents.audit import digest_of, mac_of, timestamp
+from gateway.documents.seals import Value
 from gateway.documents.transaction import Transaction
 
 Word = tuple[str, str, str, int, str, str]
@@ -29,6 +30,9 @@ _ROWS = select(*(_D.c[name] for name in ("id", "state", "seq", "revision", *_REC
     _D.c.id.in_(bindparam("documents", expanding=True))
 )
 _VOTES = select(_V).where(_V.c.document.in_(bindparam("documents", expanding=True)))
+_DELEGATIONS = select(tables.delegations).where(
+    tables.delegations.c.delegator.in_(select(_V.c.delegator).where(_V.c.document == bindparam("document")))
+)
 _SAID = {"document.vote": "approve", "document.approve": "approve", "document.reject": "reject"}
 _FACTS = ("to", "revision", "request", *_RECEIVED)
 
@@ -123,7 +127,20 @@ def off_record(tx: Transaction, document: str) -> str:
         if not hmac.compare_digest(mac_of(tx.key, digest_of(text)).encode(), mac.encode()) or not _about(text, document):
             return "an audit entry of it was tampered with"
         history.hear(text)
-    return differences(tx.connection, {document: history}).get(document, "")
+    return differences(tx.connection, {document: history}).get(document, "") or _unsealed(tx, document)
+
+
+def _unsealed(tx: Transaction, document: str) -> str:
+    """A delegation by which somebody decided here and that the gateway did not make."""
+    for row in tx.connection.execute(_DELEGATIONS, {"document": document}):
+        if not tx.sealed(row.seal, "delegation", *delegation_said(row)):
+            return f"the delegation of {row.delegator} to {row.delegate} is none the gateway made"
+    return ""
+
+
+def delegation_said(row: Any) -> tuple[Value, ...]:
+    """What the seal of a delegation is about."""
+    return (row.id, row.tenant, row.delegator, row.delegate, row.starts_at, row.ends_at, row.revoked_at)
 
 
 def _about(text: str, document: str) -> bool:

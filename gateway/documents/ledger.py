@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from gateway.documents import tables
 from gateway.documents.audit import Anchor, Head, mac_of
 from gateway.documents.schema import upgrade
+from gateway.documents.seals import Value, sealed
 from gateway.documents.stores import Store, open_store
 from gateway.documents.transaction import Transaction as Transaction
 from gateway.errors import LedgerUnavailable as LedgerUnavailable
@@ -198,6 +199,10 @@ class Ledger:
         if transaction.work:
             for event in self._listening:
                 event.set()
+
+    def sealed(self, given: str, kind: str, *values: Value) -> bool:
+        """Whether a row has the seal this gateway gave it."""
+        return sealed(self._key, given, kind, *values)
 
     def anchor(self, head: Head | None = None) -> Anchor:
         """The head of the chain, by default as this process last wrote it, sealed to be kept outside the database."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -135,6 +136,7 @@ delegations = Table(
     Column("starts_at", Double, nullable=False),
     Column("ends_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("seal", String(64), nullable=False, server_default=text("''")),  # see gateway.documents.seals
 )
 
 sessions = Table(
@@ -146,6 +148,7 @@ sessions = Table(
     Column("created_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("authenticated_at", Double, nullable=False),
+    Column("seal", String(64), nullable=False, server_default=text("''")),  # see gateway.documents.seals
     Index("ix_sessions_seen_at", "seen_at"),
 )
 """People signed in to the console."""
@@ -160,6 +163,7 @@ credentials = Table(
     Column("sign_count", BigInteger, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("revoked", Boolean, nullable=False),
+    Column("seal", String(64), nullable=False, server_default=text("''")),  # see gateway.documents.seals
     Index("ix_credentials_person", "person"),
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import CursorResult
 
 from gateway.documents import tables
 from gateway.documents.audit import Head, Sealed, seal
+from gateway.documents.seals import Value, seal_of, sealed
 
 Json = dict[str, Any]
 
@@ -72,6 +73,13 @@ class Transaction:
         entry = seal(self.head, self.key, at=self.now, kind=kind, actor=actor, document=document, details=details)
         self.head = Head(entry.seq, entry.hash)
         self.entries.append(entry)
+
+    def seal(self, kind: str, *values: Value) -> str:
+        """The seal of a row that says so."""
+        return seal_of(self.key, kind, *values)
+
+    def sealed(self, given: str, kind: str, *values: Value) -> bool:
+        return sealed(self.key, given, kind, *values)
 
     def leave(self, todos: list[Todo]) -> None:
         """Leave work to be done."""

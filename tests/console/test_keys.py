@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.console.keys import Decision, rp_id, usable
 from gateway.documents.records import Document
@@ -73,6 +74,43 @@ async def test_who_has_a_key_needs_it(named: World) -> None:
     assert "Approve with your security key" in (await browser.get(f"/documents/{document.id}")).text
     assert await approve(browser, document, "") == 403
     assert "0 of 2, nothing sent" in (await browser.get(f"/documents/{document.id}")).text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "public_key = (SELECT other.public_key FROM credentials other WHERE other.person = 'approver-b')",
+        "sign_count = 0",
+        "seal = ''",
+    ],
+)
+async def test_a_key_somebody_wrote_to_the_ledger_is_none(named: World, change: str) -> None:
+    document, key, accomplice = await named.payment(), SoftKey(LOCALHOST), SoftKey(LOCALHOST)
+    await register(await named.signed_in("approver-b"), accomplice)
+    browser = await named.signed_in("approver-a")
+    await register(browser, key)
+    await approve(browser, document, key.sign(await asked(browser, document)))
+    other = await named.payment(payee={"name": "B", "account": "99887766"})
+    question = await asked(browser, other)
+    statement = text(f"UPDATE credentials SET {change} WHERE person = 'approver-a'")
+    await named.ledger.write(lambda tx: tx.connection.execute(statement).close())
+    if change.startswith("public_key"):
+        key.key = accomplice.key
+    assert await approve(browser, other, key.sign(question)) == 403
+    assert "0 of 2, nothing sent" in (await browser.get(f"/documents/{other.id}")).text
+
+
+async def test_a_key_that_was_removed_is_not_brought_back(named: World) -> None:
+    document, key = await named.payment(), SoftKey(LOCALHOST)
+    browser = await named.signed_in("approver-a")
+    await register(browser, key)
+    id_ = re.search(r'name="key" value="([^"]+)"', (await browser.get("/keys")).text)
+    assert id_ is not None
+    await browser.post("/keys/remove", csrf=await csrf(browser, "/keys"), key=id_[1])
+    await named.ledger.write(lambda tx: tx.connection.execute(text("UPDATE credentials SET revoked = false")).close())
+    question = await asked(browser, document)
+    assert len(question["allowCredentials"]) == 1
+    assert await approve(browser, document, key.sign(question)) == 403
 
 
 async def test_an_answer_is_used_once(named: World) -> None:

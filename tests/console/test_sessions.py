@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gateway.console.sessions import Sessions
 from gateway.documents.tables import sessions as table
@@ -32,6 +33,27 @@ async def test_the_ledger_opens_no_session(console: World, sessions: Sessions) -
     assert len(rows) == 1
     assert opened.token not in str(rows)
     assert await sessions.find(rows[0]["id"], touch=True) is None
+
+
+async def test_a_row_the_gateway_did_not_write_opens_nothing(console: World, sessions: Sessions) -> None:
+    token, mine = "t" * 43, await sessions.open(PERSON, console.clock.now())
+    row = dict(await console.ledger.read(lambda connection: connection.execute(select(table)).mappings().one()))
+    forged = {**row, "id": hashlib.sha256(token.encode()).hexdigest()}
+    await console.ledger.write(lambda tx: tx.write(table.insert(), forged).close())
+    assert await sessions.find(token, touch=True) is None
+    assert await sessions.find(mine.token, touch=True) == mine
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["person = 'approver-b'", "data = replace(data, 'finance-approver', 'cfo')", "authenticated_at = authenticated_at + 900"],
+)
+async def test_a_row_somebody_changed_opens_nothing(console: World, sessions: Sessions, change: str) -> None:
+    opened = await sessions.open(PERSON, console.clock.now())
+    await sessions.remember(opened, "decision", {"number": "n"})
+    await console.ledger.write(lambda tx: tx.connection.execute(text(f"UPDATE sessions SET {change}")).close())
+    assert await sessions.find(opened.token, touch=True) is None
+    assert await sessions.take(opened, "decision") is None
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 43, "a" * 10_000, "ü" * 43])

@@ -51,6 +51,38 @@ async def test_a_vote_is_what_was_said(ledger: Ledger, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE delegations SET tenant = tenant", ""),
+        ("UPDATE delegations SET delegate = 'clerk-1'", "the delegation of approver-a to clerk-1 is none the gateway made"),
+        ("UPDATE delegations SET ends_at = ends_at + 1", "the delegation of approver-a to deputy is none the gateway made"),
+        ("UPDATE delegations SET seal = ''", "the delegation of approver-a to deputy is none the gateway made"),
+    ],
+)
+async def test_who_decides_for_another_was_let_by_them(ledger: Ledger, statement: str, found: str) -> None:
+    held = await record(ledger, Event.HOLD)
+
+    def unit(tx: Transaction) -> str:
+        row = {
+            "id": 1,
+            "tenant": "demo",
+            "delegator": "approver-a",
+            "delegate": "deputy",
+            "starts_at": tx.now,
+            "ends_at": tx.now + 60,
+        }
+        tx.write(tables.delegations.insert(), {**row, "seal": tx.seal("delegation", *row.values(), None)})
+        vote = {"document": held.id, "revision": 1, "person": "deputy", "decision": "approve", "payload_hash": "h"}
+        tx.write(tables.votes.insert(), {**vote, "delegator": "approver-a", "at": tx.now, "method": "oidc", "roles": "[]"})
+        details = {"payload_hash": "h", "delegator": "approver-a"}
+        apply(tx, held, Event.VOTE, actor="deputy", terms=TERMS, details=details)
+        tx.write(text(statement))
+        return off_record(tx, held.id)
+
+    assert await ledger.write(unit) == found
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "UPDATE audit SET entry = replace(entry, 'oa', 'ob') WHERE document = :id",

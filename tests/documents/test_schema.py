@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -53,3 +54,20 @@ async def test_a_newer_schema_is_refused_and_left_alone(ledger_url: str, clock: 
     found = await store.read(lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
     assert found == "9999"
     await store.aclose()
+
+
+async def test_an_older_ledger_is_brought_up_to_date(ledger_url: str, clock: HandClock) -> None:
+    store = open_store(ledger_url)
+
+    def older(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO sessions VALUES ('i', 'approver-a', '{}', 1.0, 1.0, 1.0)"))
+
+    await store.write(older)
+    await store.aclose()
+    async with open_ledger(ledger_url, KEY, clock) as ledger:
+        assert await ledger.read(differences) == []
+        assert await ledger.read(lambda connection: connection.execute(text("SELECT seal FROM sessions")).scalar()) == ""
