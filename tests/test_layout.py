@@ -19,12 +19,14 @@ LONGER: dict[str, str] = {}
 
 ELSEWHERE = {
     "cli/__main__.py": "cli/test_commands.py",
+    "cli/answers.py": "cli/test_policy.py",
     "cli/init.py": "cli/test_commands.py",
     "cli/look.py": "cli/test_commands.py",
     "cli/output.py": "cli/test_check.py",
     "cli/schema.py": "docs/test_docs.py",
     "cli/serve.py": "e2e/test_processes.py",
     "cli/token.py": "cli/test_commands.py",
+    "cli/world.py": "cli/test_policy.py",
     "contracts/fields.py": "contracts/test_tables.py",
     "demo/erp/__main__.py": "demo/erp/test_process.py",
     "demo/people.py": "e2e/test_approval.py",

@@ -18,7 +18,8 @@ from gateway.config.values import Section, wrong
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import Principal
 from gateway.policy.index import PolicyIndex
-from gateway.scope import EVERYTHING, Context, Scope, parse_field
+from gateway.policy.questions import unmet
+from gateway.scope import EVERYTHING, Scope, parse_field
 from gateway.scope.conditions import parse_network
 
 MOST_TESTS = 10_000
@@ -102,13 +103,20 @@ class PolicyTests:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One question put to a policy. ``wrong`` says what is otherwise than expected, and is empty where nothing is."""
+    """One question put to a policy. ``wrong`` says what is otherwise than expected, and is empty where nothing is; ``known`` is
+    false for an operation that no route has, about which any policy would answer the same."""
 
     line: int
     principal: Principal
     operation: str
     version: str
+    expect: Literal["allow", "deny"]
     wrong: str
+    known: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.operation}@{self.version}" if self.version else self.operation
 
 
 def read_tests(source: Source) -> PolicyTests:
@@ -121,29 +129,34 @@ def read_tests(source: Source) -> PolicyTests:
     return PolicyTests(source, file)
 
 
-def outcomes(tests: PolicyTests, policy: PolicyIndex) -> Iterator[Outcome]:
-    """Every question of the file, asked."""
+def outcomes(tests: PolicyTests, policy: PolicyIndex, known: Collection[str] | None = None) -> Iterator[Outcome]:
+    """Every question of the file, asked. An operation is to be among ``known`` (``payments.get``, ``payments.get@v1``) where they
+    are given."""
     for number, test in enumerate(tests.file.tests):
         line = tests.source.line(("tests", number)) if tests.source is not None else 0
         for who in _listed(test.who):
             principal = Principal(who, test.tenant or tests.file.tenant or "", tuple(test.roles))
             for named in _listed(test.operation):
                 operation, _, version = named.partition("@")
-                yield Outcome(line, principal, operation, version, "; ".join(_wrong(test, policy, principal, operation, version)))
+                if known is not None and named not in known:
+                    yield Outcome(
+                        line, principal, operation, version, test.expect, f"no route has the operation '{named}'", known=False
+                    )
+                    continue
+                wrong = "; ".join(_wrong(test, policy, principal, operation, version))
+                yield Outcome(line, principal, operation, version, test.expect, wrong)
 
 
 def failures(tests: PolicyTests, policy: PolicyIndex, known: Collection[str]) -> Iterator[Finding]:
-    """What keeps the policy from going live: tests that fail, and tests of an operation not among ``known`` (``payments.get``,
-    ``payments.get@v1``), which would pass whatever the policy says."""
+    """What keeps the policy from going live: tests that fail, and tests of an operation not among ``known``."""
     if tests.source is None:
         return
-    for found in outcomes(tests, policy):
-        name = f"{found.operation}@{found.version}" if found.version else found.operation
-        if name not in known:
-            yield Finding(tests.source.path, found.line, f"no route has the operation '{name}'", "name one that a route has")
+    for found in outcomes(tests, policy, known):
+        if not found.known:
+            yield Finding(tests.source.path, found.line, found.wrong, "name one that a route has")
         elif found.wrong:
             remedy = "mend policy.csv, or the test if this is meant"
-            yield Finding(tests.source.path, found.line, f"{found.principal.subject}, {name}: {found.wrong}", remedy)
+            yield Finding(tests.source.path, found.line, f"{found.principal.subject}, {found.name}: {found.wrong}", remedy)
 
 
 def _listed(names: Names) -> list[str]:
@@ -153,19 +166,14 @@ def _listed(names: Names) -> list[str]:
 def _wrong(test: Expectation, policy: PolicyIndex, principal: Principal, operation: str, version: str) -> Iterator[str]:
     allowed, rows, scope = policy.decide(principal, operation, version)
     scope = scope or EVERYTHING
-    unmet = _unmet(test, scope) if allowed else ()
-    if (allowed and not unmet) != (test.expect == "allow"):
+    missed = unmet(scope, test.at, test.address) if allowed else ()
+    if (allowed and not missed) != (test.expect == "allow"):
         because = f" ({', '.join(rows)})" if rows else ", since no row allows it"
-        if unmet:
+        if missed:
             because = f" from there or then ({', '.join(scope.rows)})"
-        yield f"{'allowed' if allowed and not unmet else 'denied'}{because}, expected {test.expect}"
+        yield f"{'allowed' if allowed and not missed else 'denied'}{because}, expected {test.expect}"
     elif test.expect == "allow":
         yield from _wrongly_scoped(test, scope)
-
-
-def _unmet(test: Expectation, scope: Scope) -> tuple[str, ...]:
-    judged = {"time": test.at is not None, "network": test.address is not None}
-    return tuple(name for name in scope.unmet(Context(test.at or 0.0, test.address or "")) if judged[name])
 
 
 def _wrongly_scoped(test: Expectation, scope: Scope) -> Iterator[str]:

@@ -6,7 +6,7 @@ Called off the hot path with the rows the index has matched; it finds reasons, n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -98,8 +98,47 @@ def _limit(reason: Reason, row: Restriction, unmet: Sequence[str]) -> str:
     return f"{reason.place} leaves {whom} the {row.name} {row.value}{held} {what}."
 
 
+_Link = TypeVar("_Link", bound=Membership | Grouping)
+_Way = Mapping[str, tuple[str, tuple[_Link, ...]]]
+"""Every name that some names lead to, with the one it was reached from and the shortest way."""
+
+
+class Ways:
+    """Immutable. The g and g2 rows of a file, to be followed from any name to all it leads to."""
+
+    def __init__(self, file: PolicyFile) -> None:
+        self._groups: dict[str, list[tuple[str, Grouping]]] = defaultdict(list)
+        self._roles: dict[str, dict[str, list[tuple[str, Membership]]]] = {"*": {}}
+        for grouping in file.groupings:
+            self._groups[grouping.operation].append((grouping.group, grouping))
+        for row in file.memberships:
+            self._roles.setdefault(row.tenant, {}).setdefault(row.member, []).append((row.role, row))
+
+    def roles(self, tenant: str, starts: Iterable[str]) -> _Way[Membership]:
+        """The roles held in a tenant."""
+        return _paths((self._roles.get(tenant, {}), self._roles["*"]) if tenant != "*" else (self._roles["*"],), starts)
+
+    def groups(self, operation: str, version: str) -> _Way[Grouping]:
+        """The groups an operation belongs to."""
+        return _paths((self._groups,), (operation, f"{operation}@{version}"))
+
+
+def _paths(links: Sequence[Mapping[str, list[tuple[str, _Link]]]], starts: Iterable[str]) -> _Way[_Link]:
+    paths: dict[str, tuple[str, tuple[_Link, ...]]] = {start: (start, ()) for start in starts}
+    waiting = list(paths)
+    for name in waiting:
+        start, way = paths[name]
+        for mapping in links:
+            for following, link in mapping.get(name, ()):
+                if following not in paths:
+                    paths[following] = (start, (*way, link))
+                    waiting.append(following)
+    return paths
+
+
 def explain(
     file: PolicyFile,
+    ways: Ways,
     principal: Principal,
     operation: str,
     version: str,
@@ -107,9 +146,9 @@ def explain(
     rows: Sequence[Grant | Restriction],
     context: Context | None = None,
 ) -> Explanation:
-    """Explain ``decision``, which the matched ``rows`` led to."""
-    roles = _paths(_links(file, principal.tenant), (principal.subject, *principal.roles))
-    groups = _paths(_group_links(file), (operation, f"{operation}@{version}"))
+    """Explain ``decision``, which the matched ``rows`` led to. ``ways`` are those of the file."""
+    roles = ways.roles(principal.tenant, (principal.subject, *principal.roles))
+    groups = ways.groups(operation, version)
 
     def reason(row: Grant | Restriction) -> Reason:
         member, path = roles[row.role]
@@ -121,37 +160,6 @@ def explain(
     unmet = decision.scope.unmet(context) if decision.scope is not None and context is not None else ()
     reasons = tuple(map(reason, grants))
     return Explanation(decision, principal, operation, version, reasons, nearest, tuple(map(reason, limits)), unmet)
-
-
-_Link = TypeVar("_Link", bound=Membership | Grouping)
-
-
-def _paths(links: Mapping[str, list[tuple[str, _Link]]], starts: Sequence[str]) -> dict[str, tuple[str, tuple[_Link, ...]]]:
-    """Every name the starts lead to, with its start and the shortest way."""
-    paths: dict[str, tuple[str, tuple[_Link, ...]]] = {start: (start, ()) for start in starts}
-    waiting = list(paths)
-    for name in waiting:
-        start, way = paths[name]
-        for following, link in links.get(name, ()):
-            if following not in paths:
-                paths[following] = (start, (*way, link))
-                waiting.append(following)
-    return paths
-
-
-def _links(file: PolicyFile, tenant: str) -> Mapping[str, list[tuple[str, Membership]]]:
-    links: dict[str, list[tuple[str, Membership]]] = defaultdict(list)
-    for row in file.memberships:
-        if row.tenant in (tenant, "*"):
-            links[row.member].append((row.role, row))
-    return links
-
-
-def _group_links(file: PolicyFile) -> Mapping[str, list[tuple[str, Grouping]]]:
-    links: dict[str, list[tuple[str, Grouping]]] = defaultdict(list)
-    for row in file.groupings:
-        links[row.operation].append((row.group, row))
-    return links
 
 
 def _nearest(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import Principal
 from gateway.policy.bulk import uncollected
-from gateway.policy.explain import Explanation, explain
+from gateway.policy.explain import Explanation, Ways, explain
 from gateway.policy.file import Grant, PolicyFile, Restriction
 from gateway.policy.lint import unknown_operations
 from gateway.ports import Decision
@@ -60,9 +60,9 @@ class Names:
 
 
 class PolicyIndex:
-    """Immutable, but for decisions it remembers. Implements ``gateway.ports.Policy``."""
+    """Immutable, but for what it remembers. Implements ``gateway.ports.Policy``."""
 
-    __slots__ = ("_everywhere", "_file", "_granted", "_mixed", "_operations", "_tenants")
+    __slots__ = ("_everywhere", "_file", "_granted", "_mixed", "_operations", "_tenants", "_ways")
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class PolicyIndex:
         self._tenants = tenants
         self._granted = {row.operation for row in file.grants}
         self._mixed: dict[tuple[Hits, ...], Decision] = {}
+        self._ways: Ways | None = None
 
     @property
     def sha256(self) -> str:
@@ -98,7 +99,9 @@ class PolicyIndex:
         rows: dict[Ruling, None] = {}
         for hit in hits:
             rows |= dict.fromkeys(hit.rows) | dict.fromkeys(hit.limits)
-        return explain(self._file, principal, operation, version, self._verdict(hits), tuple(rows), context)
+        if self._ways is None:
+            self._ways = Ways(self._file)
+        return explain(self._file, self._ways, principal, operation, version, self._verdict(hits), tuple(rows), context)
 
     def operations(self) -> frozenset[str]:
         """Every operation rows name, directly or through a group, as written: with or without ``@version``."""
@@ -109,10 +112,14 @@ class PolicyIndex:
         known = self._operations.get(operation)
         return known is not None and not self._granted.isdisjoint(known.versions.get(version, known.any_version))
 
+    def names(self, operation: str, version: str) -> tuple[str, ...]:
+        """The names by which rows are about this operation: itself, this version of it, its groups."""
+        known = self._operations.get(operation)
+        return known.versions.get(version, known.any_version) if known is not None else ()
+
     def covers(self, name: str, operation: str, version: str) -> bool:
         """Whether a row that names ``name`` is about this operation: itself, one of its versions or groups."""
-        known = self._operations.get(operation)
-        return known is not None and name in known.versions.get(version, known.any_version)
+        return name in self.names(operation, version)
 
     def unknown_operations(self, known: set[str]) -> list[Finding]:
         """Rows naming operations no route has. ``known`` holds ``payments.create@v1`` for every route and version, or

@@ -113,7 +113,7 @@ def test_every_command_line_is_one_the_program_takes() -> None:
         if words in ([], ["--version"]):
             continue
         options = [word.partition("=")[0] for word in words if word.startswith("-")]
-        path = words[:2] if words[0] in ("audit", "token", "wsdl") else words[:1]
+        path = words[:2] if words[0] in ("audit", "policy", "token", "wsdl") else words[:1]
         result = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0, (page, command)
         for option in options:
