@@ -93,8 +93,91 @@ class Decision(NamedTuple):
 
 
 class Policy(Protocol):
+    @property
+    def sha256(self) -> str:
+        """Digest, in hex, of the policy file's bytes."""
+        ...
+
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
         """Whether the caller may, under the conditions that ``scope`` names."""
+        ...
+
+    def text(self, place: str) -> str:
+        """The row at a place that a decision names, as it is written in the file but for runs of blanks."""
+        ...
+
+
+class Asked(NamedTuple):
+    """A question put to policy: who asks for what, from where, in which request."""
+
+    principal: Principal
+    operation: str
+    version: str
+    address: str = ""
+    request: str = ""
+
+
+def asked_by(exchange: Exchange, principal: Principal) -> Asked:
+    """The question that a call is."""
+    return Asked(principal, exchange.operation, exchange.version, exchange.request.peer, exchange.id)
+
+
+Rows = tuple[tuple[str, str], ...]
+"""Policy rows: the place of each, and its text when it decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Calls that policy answered alike, as the decision log keeps them. Immutable.
+
+    :param policy: SHA-256, in hex, of the policy file.
+    :param rows: the rows that decided; none where no row matched.
+    :param limits: the rows that restrict the caller in the operation.
+    :param unmet: what these rows did not let through: ``network``, ``time``, ``fields``, ``records``.
+    :param addresses: where the calls came from, as far as they were noted.
+    :param request: the request id of the first call.
+    :param first: when the first of these calls came, Unix time; ``last`` likewise.
+    :param seq: the entry of the audit chain; 0 before it is written.
+    :param of: the entry of the first call, where this one only counts further ones.
+    :param document: what the call became, where it became a document.
+    """
+
+    principal: Principal
+    operation: str
+    version: str
+    allowed: bool
+    policy: str
+    rows: Rows = ()
+    limits: Rows = ()
+    unmet: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    request: str = ""
+    first: float = 0.0
+    last: float = 0.0
+    count: int = 1
+    seq: int = 0
+    of: int = 0
+    document: str | None = None
+
+
+class Decisions(Protocol):
+    """The decision log of one policy. What is told to it are answers of that policy, never who could not be authenticated."""
+
+    def count(self, exchange: Exchange, decision: Decision) -> None:
+        """An ordinary call was allowed. Cheap enough for every call."""
+        ...
+
+    async def allowed(self, asked: Asked, decision: Decision) -> None:
+        """A call of a sensitive operation is allowed. Returns when that is on disk. Raises ``LedgerUnavailable``, and then the
+        call must not be made."""
+        ...
+
+    async def denied(self, asked: Asked, decision: Decision, unmet: tuple[str, ...] = ()) -> None:
+        """A call is refused. Returns when that is on disk, or when it is clear that it must wait for the ledger."""
+        ...
+
+    def basis(self, exchange: Exchange) -> Decided | None:
+        """What allowed a call that becomes a document, for the document's own first entry."""
         ...
 
 
@@ -158,6 +241,9 @@ class Runtime(Protocol):
 
     @property
     def policy(self) -> Policy: ...
+
+    @property
+    def decisions(self) -> Decisions: ...
 
     @property
     def counters(self) -> Counters: ...

@@ -14,6 +14,7 @@ from gateway.config.gateway import Gateway
 from gateway.config.source import Source, read_source, validate
 from gateway.counters.memory import MemoryCounters
 from gateway.counters.redis import RedisCounters
+from gateway.documents.decision_log import DecisionLog
 from gateway.documents.keys import audit_key
 from gateway.documents.ledger import Ledger, WrongAuditKey, open_ledger
 from gateway.documents.schema import UnknownSchema
@@ -45,10 +46,14 @@ async def open_stores(path: Path, *, access_log: bool = True) -> AsyncIterator[S
     counters = open_counters(gateway, clock, telemetry)
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(_ledger(gateway, source, path.parent, clock))
-        stores = Stores(clock, telemetry, counters, Clients(), Contracts(), KeyStore(fetcher, clock), fetcher, ledger)
+        decisions = DecisionLog(ledger, clock)
+        _observe(decisions, telemetry)
+        keys = KeyStore(fetcher, clock)
+        stores = Stores(clock, telemetry, counters, Clients(), Contracts(), keys, fetcher, ledger, decisions)
         try:
             yield stores
         finally:
+            await decisions.aclose()
             await stores.clients.aclose()
             await counters.aclose()
             await stores.keys.aclose()
@@ -76,6 +81,15 @@ async def _ledger(gateway: Gateway, source: Source, folder: Path, clock: SystemC
         yield ledger
 
 
+def _observe(decisions: DecisionLog, telemetry: Telemetry) -> None:
+    for name, text, read in (
+        ("recorded", "Entries of the decision log written since the start.", lambda: float(decisions.recorded)),
+        ("pending", "Decisions that are counted and not written yet.", lambda: float(decisions.pending)),
+        ("dropped", "Decisions that could not be kept, since the start.", lambda: float(decisions.dropped)),
+    ):
+        telemetry.gauges.add(f"gateway_decisions_{name}", text, read)
+
+
 def open_counters(gateway: Gateway, clock: SystemClock, telemetry: Telemetry) -> Counters:
     if gateway.counters.url.startswith("memory"):
         return MemoryCounters(clock)
@@ -91,6 +105,7 @@ def check_stores(path: Path) -> Stores:
     clock = SystemClock()
     fetcher = KeyFetcher(path.parent)
     keys = KeyStore(fetcher, clock)
+    ledger = Ledger(open_store("sqlite:///unopened"), b"", clock)
     return Stores(
         clock,
         Telemetry(),
@@ -99,6 +114,7 @@ def check_stores(path: Path) -> Stores:
         Contracts(writable=False),
         keys,
         fetcher,
-        Ledger(open_store("sqlite:///unopened"), b"", clock),
+        ledger,
+        DecisionLog(ledger, clock),
         writable=False,
     )

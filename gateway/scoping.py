@@ -1,4 +1,5 @@
-"""The policy held against the routes: each row must be able to do what it says, and each operation be somebody's to call.
+"""Policy and approval rules held against the routes: each row must be able to do what it says, each operation be somebody's to
+call, each rule be able to hold.
 
 A row that hides a field no operation has hides nothing, and one by a predicate that neither the ERP nor the answer can be asked
 about would let everything through or nothing: both are findings, at the row's line.
@@ -7,20 +8,27 @@ about would let everything through or nothing: both are findings, at the row's l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
+from gateway.approvals.check import check_eligible, check_operations
+from gateway.approvals.file import Approvals
 from gateway.config.routes import AmountPlace, OperationBase
 from gateway.config.source import Place as Where
 from gateway.config.source import Source
 from gateway.errors import Finding
+from gateway.exchange import Principal
 from gateway.people import PERMISSIONS
 from gateway.policy.expectations import PolicyTests, failures
 from gateway.policy.file import Restriction
 from gateway.policy.index import PolicyIndex
+from gateway.policy.roles import members_of
 from gateway.ports import Operation
 from gateway.scope import Path, Place, Records, parse_field
 from gateway.scope.fields import has_field
 from gateway.scope.records import AMOUNT
+from gateway.stages.authorize import Noted
+from gateway.stages.prepare import Reads
 
 KEYS: Mapping[str, str] = {"entity": "entity", "cost-centre": "cost_centre", "satellite": "satellite", AMOUNT: "amount"}
 """The key of a route file's ``records:`` for each predicate."""
@@ -49,10 +57,21 @@ class Served(Protocol):
     @property
     def call(self) -> Operation: ...
 
+    @property
+    def reads(self) -> Reads: ...
+
+    @property
+    def target(self) -> str: ...
+
 
 def writes(config: OperationBase) -> bool:
     """Whether an operation changes something, as far as its method says (RFC 9110 section 9.2.1)."""
     return config.method not in SAFE
+
+
+def noted(config: OperationBase) -> Noted:
+    """How the decision log keeps that a call of an operation was allowed."""
+    return "by its document" if config.recorded else "always" if config.sensitive else "sampled"
 
 
 def records_of(config: OperationBase) -> Records:
@@ -169,3 +188,35 @@ def _check_predicate(policy: PolicyIndex, row: Restriction, covered: Sequence[Se
             what = f"neither the ERP nor an answer can tell the {row.name} of {entry.id}"
             said = f"say where it stands in {entry.source.path}, as 'records: {{{KEYS[row.name]}: {{at: $.FIELD}}}}'"
             yield Finding(policy.file.path, row.line, what, said)
+
+
+# --- approval rules --------------------------------------------------------------------------------------------------
+
+
+def check_approvals(
+    approvals: Approvals, callers: Sequence[Principal], policy: PolicyIndex, entries: Sequence[Served]
+) -> Iterator[Finding]:
+    """Rules that cannot be obeyed. ``callers`` are the satellites: whose tenant has no approvers could never be paid for."""
+    yield from check_operations(approvals, {entry.id for entry in entries if entry.config.recorded})
+    for entry in entries:
+        if entry.id in approvals.rules and entry.config.recorded and entry.reads != "json":
+            what = f"{entry.id} has an approval rule, and no JSON body the rule could read"
+            yield entry.source.finding(entry.place, what, "add a field table ('mapping'), or remove the rule")
+    ruled = [(entry.id, version) for entry in entries if entry.id in approvals.rules for version in entry.versions]
+    paying = {caller.tenant for caller in callers if any(policy.decide(caller, *called).allowed for called in ruled)}
+    for tenant in sorted(paying):
+        yield from check_eligible(approvals, partial(_people, policy, tenant))
+
+
+def _people(policy: PolicyIndex, tenant: str, role: str) -> frozenset[str]:
+    return members_of(policy, role, tenant)
+
+
+def ways_around(approvals: Approvals, entries: Sequence[Served]) -> Iterator[Finding]:
+    """Routes that reach the same operation of the ERP as one with an approval rule, and have none themselves."""
+    ruled = {entry.target: entry.id for entry in entries if entry.id in approvals.rules}
+    for entry in entries:
+        if entry.target in ruled and entry.id not in approvals.rules:
+            what = f"{entry.id} calls {entry.target} as {ruled[entry.target]} does, without its approval rule"
+            remedy = f"add a rule for {entry.id} to {approvals.source.path}, or remove the route"
+            yield entry.source.finding(entry.place, what, remedy)

@@ -86,6 +86,7 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
             if not gateway.counters.url.startswith("memory"):
                 tasks.create_task(Hints(live, Redis.from_url(gateway.counters.url), stores.clock).run(stop))
             tasks.create_task(_flush(stores.telemetry.log, stop))
+            tasks.create_task(stores.decisions.run(stop))
             if only in (None, "worker"):
                 tasks.create_task(Worker(live).run(stop))
             for server, _ in servers.values():
@@ -133,7 +134,7 @@ def _servers(live: Live, gateway: Gateway, only: Part | None) -> dict[str, tuple
         servers["edge"] = (Server(config), bind(edge.listen, shared=edge.processes > 1))
     if only in (None, "console"):
         stores = live.stores
-        desk = Desk(stores.ledger, lambda: live.snapshot, stores.clock)
+        desk = Desk(stores.ledger, lambda: live.snapshot, stores.clock, lambda *who: live.snapshot.decisions.refused(*who))
         app = console(live, desk, stores.fetcher)
         config = _config(app, timeout_graceful_shutdown=5)
         servers["console"] = (Server(config), bind(gateway.console.listen))

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from gateway.approvals.check import check_eligible, check_operations
 from gateway.approvals.facts import Facts
 from gateway.approvals.file import Approvals
 from gateway.config.gateway import EdgeLimits
 from gateway.config.routes import OperationBase
 from gateway.config.source import Place, Source
 from gateway.deployment import Deployment, Findings, Resource
+from gateway.documents.decision_log import DecisionLog, Recorder
 from gateway.documents.ledger import Ledger
 from gateway.documents.records import Document, Terms
 from gateway.documents.view import represent
@@ -39,10 +39,9 @@ from gateway.pipeline import Handler, Stage, StageConfig, compose
 from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
-from gateway.policy.roles import members_of
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import Route, RouteClash, Router
-from gateway.scoping import check_policy, records_of, writes
+from gateway.scoping import check_approvals, check_policy, noted, records_of, ways_around, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
@@ -73,6 +72,7 @@ class Stores:
     keys: KeyStore
     fetcher: KeyFetcher
     ledger: Ledger
+    decisions: DecisionLog
     writable: bool = True
 
 
@@ -83,6 +83,7 @@ class SnapshotRuntime:
     telemetry: Telemetry
     authenticator: Authenticator
     policy: PolicyIndex
+    decisions: Recorder
     counters: Counters
     satellites: Satellites
     clock: Clock
@@ -112,6 +113,10 @@ class Snapshot:
     @property
     def policy(self) -> PolicyIndex:
         return self.runtime.policy
+
+    @property
+    def decisions(self) -> Recorder:
+        return self.runtime.decisions
 
     @property
     def approvals(self) -> Approvals:
@@ -173,12 +178,18 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
     if policy is not None:
         findings.errors.extend(check_policy(policy, deployment.tests, entries, rows=not findings.errors))
-        _check_approvals(deployment, policy, entries, findings)
+        callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
+        findings.errors.extend(check_approvals(deployment.approvals, callers, policy, entries))
+        findings.warnings.extend(ways_around(deployment.approvals, entries))
     findings.raise_if_any()
     if policy is None or identity is None:
         raise AssertionError("a part is missing without a finding")
     authenticator, issuer = identity
-    runtime = SnapshotRuntime(stores.telemetry, authenticator, policy, stores.counters, deployment.satellites, stores.clock)
+    noting = deployment.gateway.decisions
+    decisions = stores.decisions.under(policy, sample=noting.sample, repeats=noting.repeats)
+    runtime = SnapshotRuntime(
+        stores.telemetry, authenticator, policy, decisions, stores.counters, deployment.satellites, stores.clock
+    )
     compiler = Compiler(deployment, stores, runtime)
     routes = tuple(compiler.route(entry, version) for entry in entries for version in entry.versions)
     soap = soap_services(deployment.resources, routes, findings)
@@ -268,35 +279,6 @@ def _entries(resource: Resource, operations: Operations, findings: Findings) -> 
             yield Entry(id_, resource.source, place, config, versions, *built, probe, target, offered)
 
 
-def _check_approvals(deployment: Deployment, policy: PolicyIndex, entries: Sequence[Entry], findings: Findings) -> None:
-    approvals = deployment.approvals
-    findings.errors.extend(check_operations(approvals, {entry.id for entry in entries if entry.config.recorded}))
-    for entry in entries:
-        if entry.id in approvals.rules and entry.config.recorded and entry.reads != "json":
-            what = f"{entry.id} has an approval rule, and no JSON body the rule could read"
-            findings.errors.append(entry.source.finding(entry.place, what, "add a field table ('mapping'), or remove the rule"))
-    findings.warnings.extend(_ways_around(approvals, entries))
-    ruled = [(entry.id, version) for entry in entries if entry.id in approvals.rules for version in entry.versions]
-    callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
-    paying = {caller.tenant for caller in callers if any(policy.decide(caller, *called).allowed for called in ruled)}
-    for tenant in sorted(paying):
-        findings.errors.extend(check_eligible(approvals, partial(_people, policy, tenant)))
-
-
-def _ways_around(approvals: Approvals, entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Routes that reach the same operation of the ERP as one with an approval rule, and have none themselves."""
-    ruled = {entry.target: entry.id for entry in entries if entry.id in approvals.rules}
-    for entry in entries:
-        if entry.target in ruled and entry.id not in approvals.rules:
-            what = f"{entry.id} calls {entry.target} as {ruled[entry.target]} does, without its approval rule"
-            remedy = f"add a rule for {entry.id} to {approvals.source.path}, or remove the route"
-            yield entry.source.finding(entry.place, what, remedy)
-
-
-def _people(policy: PolicyIndex, tenant: str, role: str) -> frozenset[str]:
-    return members_of(policy, role, tenant)
-
-
 class Compiler:
     """Turns entries into routes, and remembers how the documents of each are sent."""
 
@@ -328,7 +310,7 @@ class Compiler:
         yield Observe()
         if not entry.config.public:
             yield Identify()
-            yield Authorize(records_of(entry.config), writes(entry.config))
+            yield Authorize(records_of(entry.config), writes(entry.config), noted(entry.config))
         for name in CONFIGURABLE:
             chosen = getattr(entry.config, name)
             if chosen is not None:
@@ -345,7 +327,8 @@ class Compiler:
         writing = self._writing(entry, version, prepare)
         self.writings[entry.id, version] = writing
         asking = Asking(self._deployment.approvals, entry.id)
-        return Record(writing, stores.ledger, stores.clock, asking, self._initiator(), config.idempotency)
+        basis = self._runtime.decisions.basis
+        return Record(writing, stores.ledger, stores.clock, asking, self._initiator(), basis, config.idempotency)
 
     def _writing(self, entry: Entry, version: str, prepare: Prepare) -> Writing:
         config, deployment = entry.config, self._deployment
@@ -398,6 +381,7 @@ class Compiler:
             self._stores.ledger,
             self._stores.clock,
             self._runtime.policy,
+            self._runtime.decisions,
             lambda operation, version: self.writings.get((operation, version)),
             self._deployment.approvals,
             self._initiator(),

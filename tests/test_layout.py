@@ -34,6 +34,7 @@ ELSEWHERE = {
     "deployment.py": "cli/test_check.py",
     "documents/migrations/env.py": "documents/test_schema.py",
     "documents/migrations/versions/0001_first_ledger.py": "documents/test_schema.py",
+    "documents/migrations/versions/0002_decisions.py": "documents/test_schema.py",
     "documents/tables.py": "documents/test_schema.py",
     "desk/views.py": "desk/test_detail.py",
     "edge/cycle.py": "edge/test_app.py",

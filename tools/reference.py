@@ -25,7 +25,7 @@ from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.console import Console, SignIn
 from gateway.config.credentials import Basic, Certificate, Credentials, Security, Verify
-from gateway.config.gateway import Counters, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
+from gateway.config.gateway import Counters, Decisions, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import AmountPlace, ProbeSection, RecordsSection, route_file
 from gateway.documents import states
@@ -177,6 +177,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "edge-limits": lambda: options(EdgeLimits),
     "console": lambda: options(Console),
     "ledger": lambda: options(Ledger),
+    "decisions": lambda: options(Decisions),
     "counters": lambda: options(Counters),
     "sign-in": lambda: options(SignIn),
     "messages": lambda: options(Messages),

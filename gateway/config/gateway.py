@@ -125,6 +125,23 @@ class Ledger(Section):
         return self
 
 
+Sample = Annotated[Seconds, BeforeValidator(lambda text: "0s" if text == "off" else text)]
+
+
+class Decisions(Section):
+    """The decision log. Denials, allows of sensitive operations, and documents are always noted."""
+
+    sample: Sample = Field(
+        written("1h"),
+        description="Of ordinary allows the first of each caller and operation in such a time is noted, the others counted. "
+        "off notes none of them, and policy replay does not know of them.",
+    )
+    repeats: Annotated[Seconds, Field(ge=1, le=3600)] = Field(
+        written("1m"),
+        description="A denial, or allow of a sensitive operation, that comes again within this time is counted, not noted again.",
+    )
+
+
 class Counters(Section):
     """Where rate limits are counted."""
 
@@ -223,6 +240,7 @@ class Gateway(Section):
     edge: Edge = Edge()
     console: Console = Console()
     ledger: Ledger = Ledger()
+    decisions: Decisions = Decisions()
     counters: Counters = Counters()
     identity: Identity = Identity()
     messages: Messages = Messages()

@@ -146,6 +146,11 @@ class OperationBase(Section):
         None, description="A field of the body that is given the document's id; it travels as X-Operation-Id in any case."
     )
     probe: ProbeSection | None = Field(None, description="How to find out whether a write with a lost answer was booked.")
+    sensitive: bool = Field(
+        False,
+        description="A call that policy allows is on record before it is made, and refused without a ledger. Denials and "
+        "documents always are on record.",
+    )
     records: RecordsSection | None = Field(None, description="Where the predicates of policy rows find what they ask for.")
     summary: str | None = Field(None, description="One line for the API documentation.")
     soap: bool = Field(True, description="False leaves it out of the resource's SOAP service.")
@@ -170,6 +175,8 @@ class OperationBase(Section):
                     raise wrong(f"has '{key}' without being recorded", f"remove '{key}', or say delivery: inline")
             if self.idempotency == "required":
                 raise wrong("requires an idempotency key without being recorded", "say delivery: inline or queued")
+        if self.public and self.sensitive:
+            raise wrong("is public and sensitive, and nobody who calls it is known", "remove 'public' or 'sensitive'")
         if self.public and self.recorded:
             raise wrong("is public and would be recorded for nobody", "remove 'public', or say delivery: direct")
         if self.key is not None and self.idempotency == "required":

@@ -5,8 +5,8 @@ Each change is one unit of the ledger, judged inside it by the files in force at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
 
 from gateway.desk import delegations as deputies
 from gateway.desk.delegations import Deputy
@@ -14,36 +14,55 @@ from gateway.desk.detail import detail, seen
 from gateway.desk.inbox import Box, inbox, troubled
 from gateway.desk.masking import accounts_in
 from gateway.desk.operators import Outcome, Word, attest, revive
-from gateway.desk.refusals import Refusal
+from gateway.desk.refusals import PERMISSION, Refusal
 from gateway.desk.restricting import restricted_whole
 from gateway.desk.sight import Viewer
 from gateway.desk.views import Detail, Json, Row
 from gateway.desk.votes import Paper, cast, reason_given
-from gateway.documents.ledger import Ledger
+from gateway.documents.ledger import Ledger, Unit
 from gateway.documents.states import Event, State
 from gateway.documents.transaction import Transaction
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, Forbidden
 from gateway.holding import Rules, value_of
-from gateway.people import Person
+from gateway.people import OPERATE, Person
 from gateway.ports import Clock
 
 MOST_ROWS = 500
 
 
+T = TypeVar("T")
+Refused = Callable[[Person, str], Awaitable[None]]
+
+
+async def _unheard(person: Person, permission: str) -> None:
+    pass
+
+
 class Desk:
-    """``rules`` gives the files in force; it is asked again for every call.
+    """``rules`` gives the files in force; it is asked again for every call. ``refused`` is told who lacked which permission,
+    before they are.
 
     Every method may raise ``LedgerUnavailable``. Those about one document raise ``NotFound`` when the person may not see it,
     and the problem of a ``Refusal`` (403, 409 or 422, its ``extensions["code"]`` stable) when they may see it and not do this.
     """
 
-    def __init__(self, ledger: Ledger, rules: Callable[[], Rules], clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, rules: Callable[[], Rules], clock: Clock, refused: Refused = _unheard) -> None:
         self._ledger = ledger
+        self._refused = refused
         self._rules = rules
         self._clock = clock
 
     def _viewer(self, person: Person, now: float | None = None) -> Viewer:
         return Viewer(person, self._rules(), self._clock.now() if now is None else now)
+
+    async def _write(self, person: Person, unit: Unit[T]) -> T:
+        try:
+            return await self._ledger.write(unit)
+        except Forbidden as refusal:
+            permission = PERMISSION.get(str(refusal.extensions.get("code")))
+            if permission is not None:
+                await self._refused(person, permission)
+            raise
 
     # --- reading -------------------------------------------------------------------------------------------------------------
 
@@ -76,7 +95,7 @@ class Desk:
             whole = {"accounts": accounts_in(found.hold.facts) if found.hold else [], "payload": payload}
             return restricted_whole(whole, viewer.fields(found.operation, found.version), viewer.rule(found.operation))
 
-        return await self._ledger.write(unit)
+        return await self._write(person, unit)
 
     # --- deciding ------------------------------------------------------------------------------------------------------------
 
@@ -96,14 +115,14 @@ class Desk:
         def unit(tx: Transaction) -> None:
             cast(tx, self._viewer(person, tx.now), self._rules(), document, paper)
 
-        await self._ledger.write(unit)
+        await self._write(person, unit)
         return await self.detail(person, document)
 
     # --- acting for each other -----------------------------------------------------------------------------------------------
 
     async def delegate(self, person: Person, to: str, *, start: float, end: float) -> Deputy:
         """Let somebody vote in the person's place, Unix seconds. Needs the permission ``approvals.delegate``."""
-        return await self._ledger.write(lambda tx: deputies.delegate(tx, self._viewer(person, tx.now), to, start, end))
+        return await self._write(person, lambda tx: deputies.delegate(tx, self._viewer(person, tx.now), to, start, end))
 
     async def revoke_delegation(self, person: Person, number: int) -> None:
         """Take back one of the person's own, from now on; votes already given stay."""
@@ -123,6 +142,7 @@ class Desk:
         what should have been sent five minutes ago. For operators and auditors."""
         viewer = self._viewer(person)
         if not (viewer.operates or viewer.audits):
+            await self._refused(person, OPERATE)
             raise Refusal("not_operator", {"person": person.subject}).problem()
         return await self._ledger.read(lambda connection: troubled(connection, viewer, states, _most(limit), before))
 
@@ -136,7 +156,7 @@ class Desk:
             found, ballot = seen(tx.connection, viewer, document)
             attest(tx, viewer, self._rules(), found, ballot, word)
 
-        await self._ledger.write(unit)
+        await self._write(person, unit)
         return await self.detail(person, document)
 
     async def replay(self, person: Person, document: str) -> Detail:
@@ -155,7 +175,7 @@ class Desk:
             found, _ = seen(tx.connection, viewer, document)
             revive(tx, viewer, self._rules(), found, event, reason)
 
-        await self._ledger.write(unit)
+        await self._write(person, unit)
         return await self.detail(person, document)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from gateway.approvals import quorum
 from gateway.approvals.messages import msgid
 from gateway.errors import Conflict, Forbidden, Problem, Unprocessable
+from gateway.people import AUDIT, DELEGATE, OPERATE
 
 MESSAGES: Final[Mapping[str, str]] = {
     **quorum.MESSAGES,
@@ -58,6 +59,9 @@ WRONG_INPUT: Final = frozenset(
         "delegation_unknown",
     )
 )
+
+PERMISSION: Final[Mapping[str, str]] = {"not_operator": OPERATE, "not_revealed": AUDIT, "not_delegating": DELEGATE}
+"""The permission that policy does not give, by the code of the refusal."""
 
 
 @dataclass(frozen=True, slots=True)

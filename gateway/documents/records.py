@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Row, Update, bindparam, select
 
 from gateway.documents import tables
+from gateway.documents.decisions import RECEIVED, basis, file
 from gateway.documents.history import request_digest
 from gateway.documents.states import Effect, Event, State, Step, step
 from gateway.documents.transaction import MESSAGES as MESSAGES
@@ -28,6 +29,7 @@ from gateway.documents.work import finish as finish
 from gateway.documents.work import next_due as next_due
 from gateway.documents.work import postpone as postpone
 from gateway.documents.work import put as put
+from gateway.ports import Decided
 
 Delivery = Literal["inline", "queued"]
 
@@ -288,9 +290,10 @@ def receive(
     terms: Terms,
     payees: Sequence[Payee] = (),
     details: Mapping[str, Any] | None = None,
+    decided: Decided | None = None,
 ) -> Document:
     """Record a new document and its first step: ``hold``, ``queue`` or ``send``. The caller has looked for its key in this
-    transaction. Raises ``IllegalStep``."""
+    transaction. ``decided`` is what allowed the call. Raises ``IllegalStep``."""
     taken = step(document.state, event)
     moved = _moved(document, event, taken, tx.now, {})
     row = to_row(moved)
@@ -298,8 +301,10 @@ def receive(
     write_payees(tx, document, payees)
     facts: dict[str, Any] = {"operation": document.operation, "version": document.version, "tenant": document.tenant}
     facts |= {"fingerprint": document.fingerprint, "request": request_digest(row["request"], row["body"])}
-    facts |= {"delivery": document.delivery, **(details or {})}
-    tx.audit("document.received", document.satellite, document=document.id, **facts)
+    facts |= {"delivery": document.delivery, **(basis(decided) if decided else {}), **(details or {})}
+    tx.audit(RECEIVED, document.satellite, document=document.id, **facts)
+    if decided is not None:
+        file(tx, replace(decided, first=tx.now, last=tx.now))
     _step(tx, document, moved, event, taken, actor=GATEWAY, terms=terms)
     return moved
 

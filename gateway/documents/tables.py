@@ -178,6 +178,24 @@ audit = Table(
     Index("ix_audit_document", "document", "seq"),
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("seq", _ID, primary_key=True, autoincrement=False),  # of the audit entry that says the same, and more
+    Column("first", Double, nullable=False),
+    Column("last", Double, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("subject", String(256), nullable=False),
+    Column("tenant", String(256), nullable=False),
+    Column("operation", String(200), nullable=False),
+    Column("version", String(10), nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Index("ix_decisions_last", "last"),
+    Index("ix_decisions_subject", "subject", "seq"),
+    Index("ix_decisions_tenant", "tenant", "seq"),
+)
+"""What policy decided, to be searched. The entry of the audit chain is the truth."""
+
 chain = Table(
     "chain",
     metadata,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from gateway.documents.audit import Anchor, Head, Sealed, digest_of, mac_of
 
-Fault = Literal["altered", "forged", "missing", "inserted", "reordered", "truncated", "anchor", "head"]
+Fault = Literal["altered", "forged", "missing", "inserted", "reordered", "truncated", "anchor", "head", "misfiled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Tampering:
     inserted … a row that is none of the chain's · reordered … a row holds another row's entry
     truncated … entries that were there are gone from the end · anchor … not what was written outside the database
     head … the ledger's record of its last entry is wrong
+    misfiled … the decision log would not find the entry, or find something else
     """
 
     seq: int

@@ -1,4 +1,5 @@
-"""Verify a ledger: its audit chain entry by entry, and its documents against what the chain says became of them.
+"""Verify a ledger: its audit chain entry by entry, its documents against what the chain says became of them, and the rows of the
+decision log against their entries.
 
 Rows are read in pages within one consistent state of the database, so memory does not grow with the ledger. Nothing is written.
 """
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from gateway.documents import tables
 from gateway.documents.anchors import head_of
 from gateway.documents.audit import Anchor, Head, Sealed
+from gateway.documents.decisions import FILED, ORPHANS, misfiled
 from gateway.documents.history import History, differences
 from gateway.documents.states import FINAL
 from gateway.documents.verifier import Tampering, Verifier
@@ -21,7 +23,14 @@ from gateway.documents.verifier import Tampering, Verifier
 PAGE = 1000
 
 _A, _D = tables.audit, tables.documents
-_ENTRIES = select(_A).where(_A.c.seq > bindparam("after")).order_by(_A.c.seq).limit(PAGE)
+_FILED = tables.decisions
+_ENTRIES = (
+    select(_A, *FILED)
+    .outerjoin(_FILED, _FILED.c.seq == _A.c.seq)
+    .where(_A.c.seq > bindparam("after"))
+    .order_by(_A.c.seq)
+    .limit(PAGE)
+)
 _DOCUMENTS = select(_D.c.id).where(_D.c.id > bindparam("after")).order_by(_D.c.id).limit(PAGE)
 _STEPS = select(_A.c.document, _A.c.entry).where(_A.c.document.in_(bindparam("documents", expanding=True))).order_by(_A.c.seq)
 _GONE = (
@@ -58,11 +67,17 @@ class Verdict:
 
 def verify(connection: Connection, key: bytes, anchors: Iterable[Anchor]) -> Verdict:
     """Read the whole ledger. Raises what SQLAlchemy raises."""
-    verifier = Verifier(key, anchors)
+    verifier, filed = Verifier(key, anchors), {}
     for row in _pages(connection, _ENTRIES, "seq", -(2**63)):
         verifier.feed(Sealed(row.seq, row.entry, row.document, row.hash, row.mac))
-    tampered = verifier.finish(head_of(connection))
-    return Verdict(verifier.rows, verifier.head, tuple(tampered), tuple(strayed(connection)))
+        what = misfiled(row.seq, row.entry, row)
+        if what:
+            filed[row.seq] = Tampering(row.seq, "misfiled", what, row.seq)
+    tampered = {one.seq: one for one in verifier.finish(head_of(connection))}
+    for seq in connection.execute(ORPHANS).scalars():
+        filed[seq] = Tampering(seq, "misfiled", "a row in the decision log without an entry", seq)
+    found = sorted((filed | tampered).items())
+    return Verdict(verifier.rows, verifier.head, tuple(one for _, one in found), tuple(strayed(connection)))
 
 
 def strayed(connection: Connection) -> Iterator[Strayed]:

@@ -62,7 +62,7 @@ class Names:
 class PolicyIndex:
     """Immutable, but for what it remembers. Implements ``gateway.ports.Policy``."""
 
-    __slots__ = ("_everywhere", "_file", "_granted", "_mixed", "_operations", "_tenants", "_ways")
+    __slots__ = ("_everywhere", "_file", "_granted", "_lines", "_mixed", "_operations", "_tenants", "_ways")
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class PolicyIndex:
         self._granted = {row.operation for row in file.grants}
         self._mixed: dict[tuple[Hits, ...], Decision] = {}
         self._ways: Ways | None = None
+        self._lines: list[bytes] | None = None
 
     @property
     def sha256(self) -> str:
@@ -91,6 +92,13 @@ class PolicyIndex:
         """Whether ``principal`` may call ``operation`` in ``version``, the rows that say so, and what restricts it."""
         hits = self._matched(principal, operation, version)
         return hits[0].decision if len(hits) == 1 else self._verdict(hits)
+
+    def text(self, place: str) -> str:
+        """The row at a place, as it is written in the file but for runs of blanks. Raises ``ValueError`` or ``IndexError`` for a
+        place that is not of it."""
+        if self._lines is None:
+            self._lines = self._file.data.splitlines()
+        return " ".join(self._lines[int(place.rpartition(":")[2]) - 1].decode().split())
 
     def explain(self, principal: Principal, operation: str, version: str, context: Context | None = None) -> Explanation:
         """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses; and, where a

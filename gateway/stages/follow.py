@@ -19,14 +19,14 @@ from gateway.documents.records import Document, Terms, apply, find
 from gateway.documents.revisions import revise
 from gateway.documents.states import FINAL, Event, allowed
 from gateway.documents.view import RETRY_AFTER, etag, represent
-from gateway.errors import Conflict, FieldError, NotFound, PreconditionFailed, Problem, Unprocessable
+from gateway.errors import Conflict, FieldError, Forbidden, NotFound, PreconditionFailed, Problem, Unprocessable
 from gateway.exchange import Exchange, Outgoing, Principal, Reply, Whole
 from gateway.exchange import Request as Call
 from gateway.holding import Asking, admit, value_of
-from gateway.ports import Clock, Policy
+from gateway.ports import Clock, Decision, Decisions, Policy, asked_by
 from gateway.scope import Context, Records, Scope
 from gateway.sending import Writing, addressed
-from gateway.stages.authorize import require
+from gateway.stages.authorize import forbidden
 from gateway.stages.record import Initiator, fingerprint, natural_key
 from gateway.stages.restrict import Restriction, restricted
 
@@ -67,6 +67,7 @@ class Follow:
     ledger: Ledger
     clock: Clock
     policy: Policy
+    decisions: Decisions
     writing_of: Writings
     approvals: Approvals
     initiator: Initiator
@@ -162,15 +163,28 @@ class Follow:
             id_ = exchange.params["id"]
             return find(connection, id_) if _ID.fullmatch(id_) else None
 
-        return self._mine(await self.ledger.read(look), exchange)
+        document, principal = await self.ledger.read(look), exchange.principal
+        try:
+            return self._mine(document, exchange)
+        except (NotFound, Forbidden):
+            if document is not None and principal is not None and handed_in_by(principal, document):
+                await self._refused(document, exchange, principal)
+            raise
+
+    async def _refused(self, document: Document, exchange: Exchange, principal: Principal) -> None:
+        """Its own document, which policy does not let it see."""
+        asked = asked_by(exchange, principal)._replace(operation=document.operation, version=document.version)
+        decision = self.policy.decide(principal, document.operation, document.version)
+        met = not decision.allowed or decision.scope is None
+        unmet = () if met or decision.scope is None else decision.scope.unmet(Context(self.clock.now(), asked.address))
+        await self.decisions.denied(asked, decision, unmet)
 
     def _mine(self, document: Document | None, exchange: Exchange) -> Document:
         principal = exchange.principal
         if document is None or principal is None:
             raise NotFound("There is no such document of yours.")
-        mine = (document.satellite, document.tenant) == (principal.subject, principal.tenant)
         decision = self.policy.decide(principal, document.operation, document.version)
-        if not mine or not decision.allowed:
+        if not handed_in_by(principal, document) or not decision.allowed:
             raise NotFound("There is no such document of yours.")
         self._restrict(document, exchange, principal, decision.scope)
         exchange.notes |= {"document": document.id, "state": document.state.value}
@@ -179,9 +193,15 @@ class Follow:
     def _restrict(self, document: Document, exchange: Exchange, principal: Principal, scope: Scope | None) -> None:
         """What restricts the operation the document came by restricts its document."""
         if scope is not None:
-            require(scope, Context(self.clock.now(), exchange.request.peer), exchange, principal)
+            unmet = scope.unmet(Context(self.clock.now(), exchange.request.peer))
+            if unmet:
+                raise forbidden(asked_by(exchange, principal), exchange, Decision(True, (), scope), unmet)
             writing = self.writing_of(document.operation, document.version)
             exchange.guard = restricted(scope, writing.records if writing else Records(), principal, writes=True)
+
+
+def handed_in_by(principal: Principal, document: Document) -> bool:
+    return (document.satellite, document.tenant) == (principal.subject, principal.tenant)
 
 
 def same_key(writing: Writing, document: Document, again: Exchange) -> None:

@@ -39,7 +39,7 @@ from gateway.errors import (
 from gateway.exchange import ABSENT, Exchange, Reply
 from gateway.holding import Asking, admit
 from gateway.pipeline import Handler, Phase, Stage
-from gateway.ports import Clock, Runtime
+from gateway.ports import Clock, Decided, Runtime
 from gateway.sending import Outcome, Path, Writing, addressed, in_flight, pick, settled, transmit
 
 log = structlog.get_logger()
@@ -53,6 +53,9 @@ CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodifi
 
 Initiator = Callable[[Exchange, Facts], tuple[str | None, tuple[str, ...]]]
 """The natural person behind a call, where one is proved, and others who must not approve it."""
+
+Basis = Callable[[Exchange], Decided | None]
+"""What allowed a call, for the document's first entry."""
 
 
 def new_id() -> str:
@@ -73,6 +76,7 @@ class Record:
     clock: Clock = field(repr=False)
     asking: Asking = field(repr=False)
     initiator: Initiator = field(default=lambda exchange, facts: (None, ()), repr=False)
+    basis: Basis = field(default=lambda exchange: None, repr=False)
     idempotency: Literal["required", "optional"] = "optional"
     phase: ClassVar[Phase] = Phase.RECORD
 
@@ -102,7 +106,7 @@ class Record:
         draft = self._draft(exchange)
         addressed(self.writing, exchange, draft.id)
         facts = None if rule is None else facts_of(rule, exchange.value, self.writing.target)
-        return _Call(exchange, draft, facts, superseded(exchange))
+        return _Call(exchange, draft, facts, superseded(exchange), self.basis(exchange))
 
     def _draft(self, exchange: Exchange) -> Document:
         request, principal = exchange.request, exchange.principal
@@ -149,15 +153,15 @@ class Record:
         return found, False
 
     def _receive(self, tx: Transaction, call: _Call) -> Document:
-        terms, draft = self.writing.terms, call.draft
+        terms, draft, decided = self.writing.terms, call.draft, call.decided
         if call.supersedes is not None:
             supersede(tx, call.supersedes, draft, terms)
         held, payees = self._judged(tx, call, draft)
         if held.hold is None:
             first = Event.QUEUE if self.writing.delivery == "queued" else Event.SEND
-            return receive(tx, draft, first, terms=terms, payees=payees)
+            return receive(tx, draft, first, terms=terms, payees=payees, decided=decided)
         details = {"reasons": [reason["code"] for reason in held.hold.reasons], "payload_hash": held.hold.payload_hash}
-        return receive(tx, held, Event.HOLD, terms=terms, payees=payees, details=details)
+        return receive(tx, held, Event.HOLD, terms=terms, payees=payees, details=details, decided=decided)
 
     def _repeat(self, tx: Transaction, call: _Call, dead: Document) -> Document:
         """An earlier attempt ended before the ERP booked anything. What the rule says now decides: siblings may have come."""
@@ -212,6 +216,7 @@ class _Call:
     draft: Document
     facts: Facts | None
     supersedes: str | None
+    decided: Decided | None
 
 
 def _about(problem: UpstreamProblem, document: Document) -> UpstreamProblem:

@@ -6,7 +6,7 @@ no JSON is refused, and what an ERP writes in its own words is not repeated to s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ OF_THE_WHOLE: Final = frozenset(
     }
 )
 """Headers that speak of the answer as the ERP gave it."""
+NOT_PERMITTED: Final = "is not permitted to you"
 NOT_TOLD: Final = "is not right, with what you do not see of it"
 UNSEEN: Final = "It does not fit the contract in fields you do not see or set."
 
@@ -70,7 +71,7 @@ class Restriction:
             if place is None or place.at is None or not holds(name, values, value, place, self.who):
                 pointer = "/" + "/".join(place.at) if place is not None and place.at else ""
                 detail = f"{self.who.subject} hands in no records of another {name.removesuffix('-up-to')} than policy permits."
-                raise Forbidden(detail, errors=[FieldError(pointer, "is not permitted to you")])
+                raise Forbidden(detail, errors=[FieldError(pointer, NOT_PERMITTED)])
         return value
 
     def _narrowed(self, value: object) -> object:
@@ -97,7 +98,7 @@ class Restriction:
         if name == AMOUNT and place.at is not None:
             return dict(value)
         detail = f"{self.who.subject} asks for no records of another {name} than policy permits; say which."
-        raise Forbidden(detail, errors=[FieldError(f"query/{parameter}", "is not permitted to you")])
+        raise Forbidden(detail, errors=[FieldError(f"query/{parameter}", NOT_PERMITTED)])
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
@@ -156,17 +157,33 @@ def restricted(scope: Scope, records: Records, principal: Principal, *, writes: 
     return Restriction(scope, records, Who(principal.subject, principal.tenant), writes)
 
 
-async def under(restriction: Restriction, exchange: Exchange, call_next: Handler) -> Reply:
+Refused = Callable[[tuple[str, ...]], Awaitable[None]]
+"""Told which kind of restriction refused a call, before the caller is."""
+
+
+async def under(restriction: Restriction, refused: Refused, call_next: Handler, exchange: Exchange) -> Reply:
     """The rest of the chain under a restriction."""
     exchange.guard = restriction
     exchange.notes["restricted"] = restriction.scope.rows
     try:
-        return await restriction.reply(await call_next(exchange))
+        reply = await call_next(exchange)
     except Problem as problem:
+        if isinstance(problem, Forbidden):
+            await refused(refused_by(problem))
         shown = restriction.problem(problem)
         if shown is problem:
             raise
         raise shown from problem
+    try:
+        return await restriction.reply(reply)
+    except RefusedMissing:
+        await refused(("records",))
+        raise
+
+
+def refused_by(problem: Forbidden) -> tuple[str, ...]:
+    """Which kind of restriction said no to a request."""
+    return ("records",) if any(error.detail == NOT_PERMITTED for error in problem.errors) else ("fields",)
 
 
 def _error(error: FieldError, fields: Fields) -> FieldError:

@@ -21,6 +21,7 @@ from gateway.approvals.facts import facts_of
 from gateway.console.app import console
 from gateway.counters.memory import MemoryCounters
 from gateway.desk import Desk
+from gateway.documents.decision_log import DecisionLog
 from gateway.documents.ledger import Ledger, open_ledger
 from gateway.documents.records import Document, Request, Terms, apply, find, receive
 from gateway.documents.states import Event, State
@@ -148,10 +149,11 @@ async def world(
     fetcher = KeyFetcher(folder)
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}", KEY, clock) as ledger:
         keys = KeyStore(fetcher, clock)
-        stores = change(Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger))
+        log = DecisionLog(ledger, clock)
+        stores = change(Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger, log))
         live = copy(files) if isinstance(files, Live) else Live(files, stores)
         live.stores = stores
-        desk = Desk(ledger, lambda: live.snapshot, stores.clock)
+        desk = Desk(ledger, lambda: live.snapshot, stores.clock, lambda *who: live.snapshot.decisions.refused(*who))
         try:
             yield World(console(live, desk, fetcher), live, ledger, desk, clock, url)
         finally:

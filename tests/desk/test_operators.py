@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.desk import Desk
 from gateway.documents import tables
 from gateway.documents.states import Event, State
-from gateway.errors import NotFound, Unprocessable
+from gateway.errors import Forbidden, NotFound, Unprocessable
+from gateway.people import Person
 from tests.desk.world import APPROVALS, AUDITOR, CLERK, OPERATORS, POLICY, A, B, C, World, payment, person, refused
 
 ONE, TWO, THREE = OPERATORS
@@ -106,6 +108,23 @@ async def test_only_operators_of_the_tenant(world: World) -> None:
         assert await refused(world.desk.attest(who, document.id, "absent", **WHY)) == "not_operator"
     with pytest.raises(NotFound):
         await world.desk.attest(person("operator", tenant="other", roles=("operators",)), document.id, "absent", **WHY)
+
+
+async def test_who_lacks_a_permission_is_told_to_the_decision_log(world: World) -> None:
+    denials: list[tuple[str, str]] = []
+
+    async def denied(who: Person, permission: str) -> None:
+        denials.append((who.subject, permission))
+
+    desk = Desk(world.ledger, lambda: world.book, world.clock, denied)
+    document = await world.manual()
+    calls = (desk.attest(C, document.id, "absent", **WHY), desk.troubled(CLERK), desk.delegate(AUDITOR, "x", start=0, end=9))
+    for call in calls:
+        with pytest.raises(Forbidden):
+            await call  # type: ignore[misc]
+    with pytest.raises(Unprocessable):
+        await desk.delegate(A, "", start=0, end=9)
+    assert denials == [("approver-c", "documents.operate"), ("clerk-1", "documents.operate"), ("auditor", "approvals.delegate")]
 
 
 async def test_only_a_manual_document(world: World) -> None:

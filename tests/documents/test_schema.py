@@ -11,13 +11,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from gateway.documents import schema, tables
+from gateway.documents.decisions import Search, decisions
 from gateway.documents.ledger import Ledger, open_ledger
+from gateway.documents.records import find, receive
 from gateway.documents.schema import HEAD, UnknownSchema, upgrade
+from gateway.documents.states import Event
 from gateway.documents.stores import open_store
-from tests.documents.support import KEY, HandClock
+from gateway.exchange import Principal
+from gateway.ports import Decided
+from tests.documents.support import KEY, TERMS, HandClock, document, record, verdict
 
 
 def differences(connection: Connection) -> list[object]:
@@ -42,6 +47,32 @@ async def test_those_that_start_together_take_turns(ledger_url: str) -> None:
     assert [tuple(row) for row in rows] == [(1, 0)]
     for store in stores:
         await store.aclose()
+
+
+async def test_an_old_ledger_is_upgraded_at_the_start_and_stays_intact(ledger_url: str, clock: HandClock) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+
+    def first(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    store = open_store(ledger_url)
+    await store.write(first)
+    assert not await store.read(lambda connection: inspect(connection).has_table("decisions"))
+    ledger = Ledger(store, KEY, clock)
+    await ledger.start()
+    old = await record(ledger)
+    await ledger.aclose()
+    async with open_ledger(ledger_url, KEY, clock) as upgraded:
+        new = document(satellite="wms")
+        decided = Decided(Principal("wms", "cn01"), "payments.create", "v1", True, "a" * 64)
+        await upgraded.write(lambda tx: receive(tx, new, Event.QUEUE, terms=TERMS, decided=decided))
+        found = await upgraded.read(lambda connection: decisions(connection, Search()))
+        assert [one.document for one in found] == [new.id]
+        assert await upgraded.read(lambda connection: find(connection, old.id)) == old
+        assert (await verdict(upgraded)).intact
+        assert await upgraded.read(differences) == []
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(ledger_url: str, clock: HandClock) -> None:

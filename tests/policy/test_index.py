@@ -258,6 +258,12 @@ def test_explains_restrictions_and_conditions_that_do_not_hold() -> None:
     assert policy.explain(Principal("li", "demo"), "x.y", "v1", Context(0.0, "10.0.0.1")).allowed
 
 
+def test_a_row_is_told_as_it_is_written() -> None:
+    policy = compile_policy(read_policy("p.csv", b"# rows\r\np,  a,  demo, x.y, allow\r\n# end\r\n"))
+    assert policy.text("p.csv:2") == "p, a, demo, x.y, allow"
+    assert [policy.text(place) for place in policy.decide(Principal("a", "demo"), "x.y", "v1").rows] == [policy.text("p.csv:2")]
+
+
 def test_memory_does_not_grow_with_the_names_callers_invent() -> None:
     policy = index("p, a, demo, x.y, allow", "p, b, demo, x.y, allow", "p2, a, demo, x.y, price, hide")
     policy.decide(Principal("li", "demo", ("a", "b")), "x.y", "v1")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.exchange import Exchange, Headers, Principal, Reply, Request
-from gateway.ports import Decision, Limit, Quote
+from gateway.ports import Asked, Decision, Limit, Quote
 
 
 @dataclass
@@ -24,13 +24,14 @@ class FakeRuntime:
     asked: list[Any] = field(default_factory=list)
     counted: list[tuple[str, str, int]] = field(default_factory=list)
     lines: list[dict[str, object]] = field(default_factory=list)
+    noted: list[tuple[str, Any]] = field(default_factory=list)
     waits: bool = False
 
     @property
     def telemetry(self) -> FakeRuntime:
         return self
 
-    authenticator = policy = counters = clock = telemetry
+    authenticator = policy = decisions = counters = clock = telemetry
 
     def now(self) -> float:
         return 1_800_000_000.0
@@ -38,9 +39,20 @@ class FakeRuntime:
     def monotonic(self) -> float:
         return 0.0
 
-    def count(self, operation: str, version: str, status: int, seconds: float) -> None:
+    def count(self, *call: Any) -> None:
+        """A finished call, or one that was allowed."""
+        if isinstance(call[0], Exchange):
+            self.noted.append(("counted", call[1]))
+            return
+        operation, version, status, seconds = call
         assert seconds >= 0
         self.counted.append((operation, version, status))
+
+    async def allowed(self, asked: Asked, decision: Decision) -> None:
+        self.noted.append(("allowed", asked))
+
+    async def denied(self, asked: Asked, decision: Decision, unmet: tuple[str, ...] = ()) -> None:
+        self.noted.append(("denied", (*asked[1:3], unmet)))
 
     def access(self, entry: dict[str, object]) -> None:
         self.lines.append(entry)

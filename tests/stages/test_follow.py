@@ -18,7 +18,7 @@ from gateway.documents.states import Event, State
 from gateway.errors import Conflict, NotFound, PreconditionFailed, Problem, Unprocessable
 from gateway.exchange import Exchange, Headers, Principal, Reply, Request, Whole
 from gateway.holding import intact
-from gateway.ports import Decision
+from gateway.ports import Asked, Decision
 from gateway.sending import Writing
 from gateway.stages.follow import FOLLOWED, Follow, names, wanted_wait
 from tests import sends
@@ -37,8 +37,14 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @dataclass
 class Policy:
+    """It is its own decision log."""
+
     allowed: bool = True
     asked: list[tuple[str, str]] = field(default_factory=list)
+    denials: list[tuple[object, ...]] = field(default_factory=list)
+
+    async def denied(self, asked: Asked, decision: Decision, unmet: tuple[str, ...] = ()) -> None:
+        self.denials.append((*asked[:3], unmet))
 
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
         self.asked.append((operation, version))
@@ -46,11 +52,12 @@ class Policy:
 
 
 def follow(world: World, writing: Writing | None = None, policy: Policy | None = None) -> Follow:
-    writing = writing or world.writing(ruled=True)
+    writing, policy = writing or world.writing(ruled=True), policy or Policy()
     return Follow(
         world.ledger,
         world.clock,
-        policy or Policy(),
+        policy,  # type: ignore[arg-type]
+        policy,  # type: ignore[arg-type]
         lambda operation, version: writing,
         approvals(),
         lambda exchange, facts: (facts.initiator, ()),
@@ -100,8 +107,13 @@ async def test_others_documents_do_not_exist(world: World, who: Principal | None
 
 async def test_without_the_right_to_its_operation_there_is_none(world: World) -> None:
     one = await held(world)
+    policy = Policy(False)
     with pytest.raises(NotFound):
-        await follow(world, policy=Policy(False)).get(call(one.id))
+        await follow(world, policy=policy).get(call(one.id))
+    assert policy.denials == [(OA, "payments.create", "v1", ())]
+    with pytest.raises(NotFound):
+        await follow(world, policy=policy).get(call(one.id, who=Principal("crm", "demo")))
+    assert len(policy.denials) == 1, "that it is somebody else's is nothing policy said"
 
 
 @pytest.mark.parametrize("id_", ["", "x", "a\x00b", "A" * 32, "a" * 33, "%", "' or 1=1"])

@@ -28,6 +28,7 @@ from gateway.errors import (
 )
 from gateway.exchange import Exchange, Principal, Reply, Request, Whole
 from gateway.holding import intact
+from gateway.ports import Decided
 from gateway.stages.record import MOST_KEY, fingerprint, idempotency_key, natural_key, new_id, scoped, superseded
 from tests import sends
 from tests.sends import BOOKED, World, payment
@@ -61,6 +62,15 @@ async def test_it_is_kept_before_it_is_sent_and_told_after_it_is_settled(world: 
     assert document.reference == "P-1"
     (sent,) = world.erp.sent
     assert (b"x-operation-id", document.id.encode()) in sent.headers
+
+
+async def test_what_allowed_it_is_in_its_first_entry(world: World) -> None:
+    basis = Decided(Principal("oa", "demo"), "payments.create", "v1", True, "a" * 64, (("policy.csv:2", "p, oa"),))
+    await world.post(payment(), basis=lambda exchange: basis)
+    kinds = [entry["kind"] for entry in await world.audit()]
+    assert kinds == ["document.received", "document.send", "document.deliver"]
+    details = (await world.audit())[0]["details"]
+    assert (details["policy"], details["rows"]) == ("a" * 64, [["policy.csv:2", "p, oa"]])
 
 
 async def test_notes_hold_no_payload(world: World) -> None:

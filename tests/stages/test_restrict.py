@@ -122,7 +122,10 @@ async def run(restriction: Restriction, exchange: Any, outcome: Any) -> Reply:
         reply: Reply = outcome
         return reply
 
-    return await under(restriction, exchange, rest)
+    async def refused(unmet: tuple[str, ...]) -> None:
+        exchange.notes["refused"] = unmet
+
+    return await under(restriction, refused, rest, exchange)
 
 
 async def test_problems_lose_hidden_pointers_and_the_erps_words(exchange: Any) -> None:
