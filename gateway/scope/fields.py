@@ -126,6 +126,11 @@ class Fields:
         return _at(self.settable, path) is DROP
 
 
+def open_at(node: Node, path: Path) -> bool:
+    """Whether a value at a path is let through as far as nothing is said of what is in it."""
+    return _at(node, path).rest
+
+
 def _at(node: Node, path: Path) -> Node:
     for name in path:
         node = _below(node, name)
@@ -255,3 +260,30 @@ def _has(schema: Any, path: Path, root: Mapping[str, Any], depth: int) -> bool:
     if isinstance(more, dict):
         return _has(more, path[1:], root, depth + 1)
     return more is True
+
+
+def names_in(schema: Mapping[str, Any], path: Path) -> frozenset[str]:
+    """The names of the members that a JSON Schema describes at a path, lists and arrays that keep order looked through."""
+    found: set[str] = set()
+    visited: set[tuple[int, Path]] = set()
+    waiting: list[tuple[Any, Path]] = [(schema, path)]
+    while waiting:
+        inner, left = waiting.pop()
+        if not isinstance(inner, dict) or (id(inner), left) in visited:
+            continue
+        visited.add((id(inner), left))
+        reference = inner.get("$ref")
+        if isinstance(reference, str):
+            known = schema if reference == "#" else schema.get("$defs", {}).get(reference.removeprefix(_DEFINITIONS))
+            waiting.append((known, left))
+        properties = inner.get("properties", {})
+        waiting += [(branch, left) for key in _BRANCHES for branch in inner.get(key, ())]
+        waiting += [(inner[key], left) for key in ("items", "then", "else") if key in inner]
+        waiting += [(properties[name], left) for name in _ORDERED if name in properties]
+        if left and left[0] in properties:
+            waiting.append((properties[left[0]], left[1:]))
+        elif left:
+            waiting.append((inner.get("additionalProperties"), left[1:]))
+        else:
+            found |= properties.keys() - {*_ORDERED, _OPAQUE}
+    return frozenset(found)
