@@ -7,8 +7,8 @@ about would let everything through or nothing: both are findings, at the row's l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Protocol
 
 from gateway.approvals.check import check_eligible, check_operations
@@ -19,6 +19,7 @@ from gateway.config.source import Source
 from gateway.errors import Finding
 from gateway.exchange import Principal
 from gateway.people import PERMISSIONS
+from gateway.policy.differences import Asked
 from gateway.policy.expectations import PolicyTests, failures
 from gateway.policy.file import Restriction
 from gateway.policy.index import PolicyIndex
@@ -26,6 +27,7 @@ from gateway.policy.roles import members_of
 from gateway.ports import Operation
 from gateway.scope import Path, Place, Records, parse_field
 from gateway.scope.fields import has_field
+from gateway.scope.parts import Shape
 from gateway.scope.records import AMOUNT
 from gateway.stages.authorize import Noted
 from gateway.stages.prepare import Reads
@@ -34,6 +36,7 @@ KEYS: Mapping[str, str] = {"entity": "entity", "cost-centre": "cost_centre", "sa
 """The key of a route file's ``records:`` for each predicate."""
 
 SAFE = ("GET", "HEAD")
+BUILT_IN = tuple(Asked(name, ("",)) for name in PERMISSIONS)
 
 
 class Served(Protocol):
@@ -64,6 +67,25 @@ class Served(Protocol):
     def target(self) -> str: ...
 
 
+class Called(Protocol):
+    """One operation in one version, as routes are."""
+
+    @property
+    def operation(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def call(self) -> Operation: ...
+
+    @property
+    def public(self) -> bool: ...
+
+
 def writes(config: OperationBase) -> bool:
     """Whether an operation changes something, as far as its method says (RFC 9110 section 9.2.1)."""
     return config.method not in SAFE
@@ -72,6 +94,21 @@ def writes(config: OperationBase) -> bool:
 def noted(config: OperationBase) -> Noted:
     """How the decision log keeps that a call of an operation was allowed."""
     return "by its document" if config.recorded else "always" if config.sensitive else "sampled"
+
+
+def asked(routes: Iterable[Called]) -> tuple[Asked, ...]:
+    """What a policy is asked about: every operation that is not public, and what is done at the console."""
+    found: dict[str, list[Called]] = {}
+    for route in routes:
+        if not route.public:
+            found.setdefault(route.operation, []).append(route)
+    return (*(_asked(name, some) for name, some in found.items()), *BUILT_IN)
+
+
+def _asked(operation: str, routes: Sequence[Called]) -> Asked:
+    call = routes[0].call
+    shape = Shape(routes[0].method not in SAFE, cache(call.request_schema), cache(call.answer_schema))
+    return Asked(operation, tuple(route.version for route in routes), shape)
 
 
 def records_of(config: OperationBase) -> Records:

@@ -175,7 +175,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     policy = findings.attempt(_policy, deployment)
     identity = findings.attempt(_identity, deployment, stores)
     operations = Operations(deployment, stores.clients, stores.contracts, findings, stores.clock)
-    entries = [entry for resource in deployment.resources for entry in _entries(resource, operations, findings)]
+    entries = [entry for resource in deployment.resources for entry in entries_of(resource, operations, findings)]
     if policy is not None:
         findings.errors.extend(check_policy(policy, deployment.tests, entries, rows=not findings.errors))
         callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
@@ -267,7 +267,8 @@ class Entry:
     soap: str | None
 
 
-def _entries(resource: Resource, operations: Operations, findings: Findings) -> Iterator[Entry]:
+def entries_of(resource: Resource, operations: Operations, findings: Findings) -> Iterator[Entry]:
+    """The operations of one route file."""
     for name, config in resource.model.operations.items():
         place = ("operations", name)
         built = findings.attempt(operations.build, resource, place, config)

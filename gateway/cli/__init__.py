@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, check, demo, init, look, openapi, policy, schema, serve, soap, table, token, wsdl
+from gateway.cli import audit, check, demo, init, look, openapi, policy, policy_diff, schema, serve, soap, table, token, wsdl
 from gateway.cli.output import errors
 from gateway.errors import ConfigError
 
@@ -30,6 +30,7 @@ app.command()(schema.schema)
 app.command()(init.init)
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
+policy.app.command("diff")(policy_diff.diff)
 app.add_typer(policy.app, name="policy")
 app.add_typer(wsdl.app, name="wsdl")
 app.add_typer(soap.app, name="soap")
