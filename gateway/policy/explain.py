@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gateway.approvals.messages import msgid
 from gateway.exchange import Principal
 from gateway.policy.file import Grant, Grouping, Membership, PolicyFile, Restriction
+from gateway.policy.sentences import Sentence, sentence
 from gateway.ports import Decision
 from gateway.scope import Context
 
@@ -36,7 +38,12 @@ class NearMiss:
 
     row: Grant
     place: str
-    missing: tuple[str, ...]
+    lacking: tuple[Sentence, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The same in English."""
+        return tuple(map(str, self.lacking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,43 +66,82 @@ class Explanation:
         """The decision in the context."""
         return self.decision.allowed and not self.unmet
 
-    def lines(self) -> list[str]:
-        """The explanation as plain text, one sentence a line."""
-        verb = "may" if self.allowed else "may not"
-        who = f"{self.principal.subject} of tenant {self.principal.tenant}"
-        text = [f"{who} {verb} call {self.operation}@{self.version}."]
-        text += [_sentence(reason) for reason in self.reasons]
+    def sentences(self) -> list[Sentence]:
+        """The explanation, one sentence a line, for any language."""
+        may = MAY if self.allowed else MAY_NOT
+        name = f"{self.operation}@{self.version}" if self.version else self.operation
+        told = [sentence(may, who=self.principal.subject, tenant=self.principal.tenant, operation=name)]
+        told += [_reason(reason) for reason in self.reasons]
         if not self.reasons:
-            text.append("No row matches.")
-        text += [_limit(reason, reason.row, self.unmet) for reason in self.limits if isinstance(reason.row, Restriction)]
-        text += [f"{near.place} would allow it, but {' and '.join(near.missing)}." for near in self.nearest]
-        return text
+            told.append(sentence(NO_ROW))
+        told += [_limit(reason, reason.row, self.unmet) for reason in self.limits if isinstance(reason.row, Restriction)]
+        return told + [sentence(NEAR, place=near.place, missing=_together(near.lacking)) for near in self.nearest]
+
+    def lines(self) -> list[str]:
+        """The explanation as plain English text, one sentence a line."""
+        return [found.told() for found in self.sentences()]
 
 
-def _sentence(reason: Reason) -> str:
+MAY = msgid("%(who)s of tenant %(tenant)s may call %(operation)s.")
+MAY_NOT = msgid("%(who)s of tenant %(tenant)s may not call %(operation)s.")
+NO_ROW = msgid("No row matches.")
+NEAR = msgid("%(place)s would allow it, but %(missing)s.")
+ALLOWS = msgid("%(place)s allows %(role)s in tenant %(tenant)s %(operation)s%(way)s.")
+DENIES = msgid("%(place)s denies %(role)s in tenant %(tenant)s %(operation)s%(way)s.")
+PART = msgid(", of which %(operation)s is part (line %(line)s)")
+WAY = msgid(": %(member)s%(steps)s")
+STEP = msgid(" → %(role)s (line %(line)s)")
+AND = msgid("%(one)s and %(other)s")
+ONLY_FOR = msgid("it is for %(operation)s only")
+LACKS_ROLE = msgid("%(who)s does not hold the role %(role)s in tenant %(tenant)s")
+OTHER_TENANT = msgid("it is for tenant %(tenant)s")
+ACCESS = {
+    "hide": msgid("%(place)s hides %(field)s to %(role)s in tenant %(tenant)s in %(operation)s%(way)s."),
+    "lock": msgid("%(place)s locks %(field)s to %(role)s in tenant %(tenant)s in %(operation)s%(way)s."),
+    "show": msgid(
+        "%(place)s shows, with others so named and nothing else, %(field)s to %(role)s in tenant %(tenant)s"
+        " in %(operation)s%(way)s."
+    ),
+}
+RECORDS = msgid("%(place)s leaves %(role)s in tenant %(tenant)s records with %(field)s %(value)s in %(operation)s%(way)s.")
+CONDITION = msgid("%(place)s leaves %(role)s in tenant %(tenant)s the %(field)s %(value)s in %(operation)s%(way)s.")
+UNMET = msgid(
+    "%(place)s leaves %(role)s in tenant %(tenant)s the %(field)s %(value)s, which does not hold in %(operation)s%(way)s."
+)
+
+
+def _reason(reason: Reason) -> Sentence:
     row = reason.row
-    verb = "denies" if isinstance(row, Grant) and row.effect == "deny" else "allows"
-    return f"{reason.place} {verb} {row.role} in tenant {row.tenant} {row.operation}{_way(reason)}."
+    denies = isinstance(row, Grant) and row.effect == "deny"
+    return _about(DENIES if denies else ALLOWS, reason, row)
 
 
-def _way(reason: Reason) -> str:
-    path = " → ".join([reason.member, *(f"{link.role} (line {link.line})" for link in reason.roles)])
-    group = "".join(f", of which {link.operation} is part (line {link.line})" for link in reversed(reason.groups))
-    return f"{group}: {path}"
-
-
-_ACCESS = {"hide": "hides", "lock": "locks", "show": "shows, with others so named and nothing else,"}
-
-
-def _limit(reason: Reason, row: Restriction, unmet: Sequence[str]) -> str:
-    whom = f"{row.role} in tenant {row.tenant}"
-    what = f"in {row.operation}{_way(reason)}"
+def _limit(reason: Reason, row: Restriction, unmet: Sequence[str]) -> Sentence:
     if row.kind == "p2":
-        return f"{reason.place} {_ACCESS[row.value]} {row.name} to {whom} {what}."
-    if row.kind == "p3":
-        return f"{reason.place} leaves {whom} records with {row.name} {row.value} {what}."
-    held = ", which does not hold" if row.name in unmet else ""
-    return f"{reason.place} leaves {whom} the {row.name} {row.value}{held} {what}."
+        message = ACCESS[row.value]
+    elif row.kind == "p3":
+        message = RECORDS
+    else:
+        message = UNMET if row.name in unmet else CONDITION
+    return _about(message, reason, row, field=row.name, value=row.value)
+
+
+def _about(message: str, reason: Reason, row: Grant | Restriction, **also: str) -> Sentence:
+    place, way = reason.place, _way(reason)
+    return sentence(message, place=place, role=row.role, tenant=row.tenant, operation=row.operation, way=way, **also)
+
+
+def _way(reason: Reason) -> tuple[Sentence, ...]:
+    steps = tuple(sentence(STEP, role=link.role, line=link.line) for link in reason.roles)
+    groups = tuple(sentence(PART, operation=link.operation, line=link.line) for link in reversed(reason.groups))
+    return (*groups, sentence(WAY, member=reason.member, steps=steps))
+
+
+def _together(sentences: Sequence[Sentence]) -> Sentence:
+    first, *others = sentences
+    for other in others:
+        first = sentence(AND, one=first, other=other)
+    return first
 
 
 _Link = TypeVar("_Link", bound=Membership | Grouping)
@@ -174,11 +220,11 @@ def _nearest(
         if row.operation not in groups:
             if row.operation.partition("@")[0] != operation:
                 continue
-            missing.append(f"it is for {row.operation} only")
+            missing.append(sentence(ONLY_FOR, operation=row.operation))
         if row.role not in roles:
-            missing.append(f"{principal.subject} does not hold the role {row.role} in tenant {principal.tenant}")
+            missing.append(sentence(LACKS_ROLE, who=principal.subject, role=row.role, tenant=principal.tenant))
         if row.tenant not in (principal.tenant, "*"):
-            missing.append(f"it is for tenant {row.tenant}")
+            missing.append(sentence(OTHER_TENANT, tenant=row.tenant))
         candidates.append((len(missing), row.line, row, tuple(missing)))
     for _, _, row, missing_here in sorted(candidates, key=lambda candidate: candidate[:2])[:MAX_NEAREST]:
         yield NearMiss(row, file.place(row), missing_here)

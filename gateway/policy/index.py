@@ -104,12 +104,13 @@ class PolicyIndex:
         """The decision with its reasons: matched rows, the memberships and groups that lead to them, near misses; and, where a
         context is given, which of its conditions do not hold."""
         hits = self._matched(principal, operation, version)
-        rows: dict[Ruling, None] = {}
-        for hit in hits:
-            rows |= dict.fromkeys(hit.rows) | dict.fromkeys(hit.limits)
         if self._ways is None:
             self._ways = Ways(self._file)
-        return explain(self._file, self._ways, principal, operation, version, self._verdict(hits), tuple(rows), context)
+        return explain(self._file, self._ways, principal, operation, version, self._verdict(hits), _rows(hits), context)
+
+    def matched(self, principal: Principal, operation: str, version: str) -> tuple[Ruling, ...]:
+        """The rows a decision is made of, those of the nearest role first."""
+        return _rows(self._matched(principal, operation, version))
 
     def operations(self) -> frozenset[str]:
         """Every operation rows name, directly or through a group, as written: with or without ``@version``."""
@@ -166,6 +167,13 @@ class PolicyIndex:
                 self._mixed.clear()
             self._mixed[key] = decision
         return decision
+
+
+def _rows(hits: Iterable[Hits]) -> tuple[Ruling, ...]:
+    rows: dict[Ruling, None] = {}
+    for hit in hits:
+        rows |= dict.fromkeys(hit.rows) | dict.fromkeys(hit.limits)
+    return tuple(rows)
 
 
 def _decision(file: PolicyFile, rows: tuple[Grant, ...], limits: tuple[Restriction, ...]) -> Decision:
