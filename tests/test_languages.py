@@ -12,7 +12,7 @@ from tests.catalogue import extracted
 from tests.support import ROOT
 
 CONSOLE, EDGE = (ROOT / "gateway" / part / "locale" for part in ("console", "edge"))
-SOURCES = {CONSOLE: ("console", "desk", "holding", "approvals"), EDGE: ("edge",)}
+SOURCES = {CONSOLE: ("console", "desk", "holding", "approvals", "policy"), EDGE: ("edge",)}
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 

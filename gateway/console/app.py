@@ -17,6 +17,7 @@ from gateway.console.keys import Keys
 from gateway.console.mine import Delegations, MyKeys
 from gateway.console.oidc import Caller, Provider
 from gateway.console.operations import Operations
+from gateway.console.policy import Policy
 from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
 from gateway.console.web import FOLDER, Web, visible
@@ -25,7 +26,7 @@ from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Pro
 from gateway.exchange import Principal
 from gateway.live import Live
 from gateway.pages import environments
-from gateway.people import AUDIT, DELEGATE, OPERATE, Person
+from gateway.people import AUDIT, DELEGATE, OPERATE, POLICY_READ, Person
 from gateway.telemetry import Telemetry
 
 
@@ -41,7 +42,14 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
     )
     provider = None if settings.sign_in is None else Provider(settings.sign_in, caller, stores.keys.key, stores.clock)
     documents = Documents(web, desk, keys)
-    pages = (SignIn(web, provider), documents, Operations(web, desk, documents), Delegations(web, desk), MyKeys(web, keys))
+    pages = (
+        SignIn(web, provider),
+        documents,
+        Operations(web, desk, documents),
+        Policy(web, live),
+        Delegations(web, desk),
+        MyKeys(web, keys),
+    )
     errors = Errors(web)
     app = Starlette(
         routes=[
@@ -58,7 +66,7 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
 def permissions(live: Live, person: Person) -> frozenset[str]:
     """The parts of the menu somebody has, by the policy in force."""
     principal, policy = Principal(person.subject, person.tenant, person.roles), live.snapshot.policy
-    parts = {"operate": (OPERATE, AUDIT), "delegate": (DELEGATE,)}
+    parts = {"operate": (OPERATE, AUDIT), "policy": (POLICY_READ,), "delegate": (DELEGATE,)}
     return frozenset(part for part, any_of in parts.items() if any(policy.decide(principal, one, "").allowed for one in any_of))
 
 

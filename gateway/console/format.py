@@ -20,6 +20,8 @@ from gateway.desk import MESSAGES, Refusal
 from gateway.errors import Problem
 from gateway.holding import OBJECTIONS, REASONS
 from gateway.languages import Language
+from gateway.policy.matrix import Cell
+from gateway.policy.sentences import Sentence
 
 STATES: Mapping[str, str] = {
     "received": msgid("Received"),
@@ -151,6 +153,16 @@ NOTES: Mapping[str, str] = {
 }
 """Why a document is where it is, by the code of its note; other codes are told by the state."""
 
+VERDICTS: Mapping[str, str] = {"allow": msgid("Allowed"), "deny": msgid("Denied"), "nothing": msgid("No row")}
+OWN = msgid("by a row of its own")
+THROUGH = msgid("through %(role)s")
+GROUP = msgid("as part of %(group)s")
+LIMITS: Mapping[str, str] = {
+    "fields": msgid("some fields only"),
+    "records": msgid("some records only"),
+    "conditions": msgid("at some times or from some networks only"),
+}
+
 SENTENCES: Mapping[str, str] = {**REASONS, **MESSAGES}
 DASH = "–"
 JUST_NOW = msgid("just now")
@@ -230,6 +242,20 @@ class Format:
 
     def refusal(self, refusal: Refusal) -> str:
         return self._sentence(refusal.message, refusal.parameters)
+
+    def told(self, sentence: Sentence) -> str:
+        """A sentence of the policy's."""
+        return sentence.told(self.language.say)
+
+    def cell(self, cell: Cell) -> str:
+        """A cell of the policy's table in words."""
+        told = [self.language.gettext(VERDICTS[cell.verdict])]
+        if cell.verdict != "nothing":
+            told.append(self.language.say(THROUGH if cell.through else OWN, {"role": cell.through}))
+        if cell.group:
+            told.append(self.language.say(GROUP, {"group": cell.group}))
+        told += [self.language.gettext(LIMITS[limit]) for limit in cell.limits]
+        return ", ".join(told)
 
     def note(self, note: Mapping[str, Any] | None) -> str:
         """Why the document is where it is; empty where its state says all."""

@@ -43,6 +43,7 @@ TOO_LONG = msgid("A field is too long.")
 MENU = (
     (None, "/inbox", "inbox", msgid("Inbox")),
     ("operate", "/operations", "tools", msgid("Operations")),
+    ("policy", "/policy", "shield", msgid("Policy")),
     ("delegate", "/delegations", "people", msgid("Delegation")),
     (None, "/keys", "key", msgid("Security keys")),
 )

@@ -45,6 +45,13 @@ async def console(files: Live, tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[World]:
+    """A console over files that the test changes."""
+    async with world(copy_deployment(tmp_path), tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
 async def served(console: World) -> AsyncIterator[World]:
     """The same on a loopback port; browsers reach it as ``localhost``, where they let security keys be used."""
     listening = socket.socket()

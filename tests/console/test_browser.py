@@ -63,13 +63,22 @@ async def test_every_page_fits_a_phone(served: World, chromium: Chromium) -> Non
     await served.payment(amount="123456789012.99", payee={"name": "B", "account": "11223344"})
     async with person(chromium, served, "approver-a", viewport=PHONE) as page:
         for path in ("/inbox", "/inbox?box=done", f"/documents/{document.id}", "/delegations", "/keys", "/sign-in/again"):
-            await page.goto(path)
-            assert await wide(page) == 0, path
-            small = await page.evaluate(
-                "[...document.querySelectorAll('button, .button, nav a')].filter(e => e.offsetParent && e.offsetHeight < 34)"
-                ".map(e => e.outerHTML)"
-            )
-            assert small == [], path
+            await fits(page, path)
+    why = "/policy/why?who=wms&operation=sales-orders.list@v1"
+    async with person(chromium, served, "security-admin", viewport=PHONE) as page:
+        for path in ("/policy", "/policy/matrix", why):
+            await fits(page, path)
+
+
+async def fits(page: Page, path: str) -> None:
+    """Nothing is beyond the window's edge, and what is to be touched is large enough."""
+    await page.goto(path)
+    assert await wide(page) == 0, path
+    small = await page.evaluate(
+        "[...document.querySelectorAll('button, .button, nav a, a.cell')].filter(e => e.offsetParent && e.offsetHeight < 34)"
+        ".map(e => e.outerHTML)"
+    )
+    assert small == [], path
 
 
 async def test_without_scripts_everything_but_keys_works(served: World, chromium: Chromium) -> None:
@@ -156,3 +165,16 @@ async def test_with_a_security_key(served: World, chromium: Chromium) -> None:
         await page.get_by_role("button", name="Approve with your security key").click()
         await page.get_by_text("1 of 2, nothing sent").wait_for()
         assert await page.get_by_text("security key").first.is_visible()
+
+
+async def test_the_policy_is_read_without_scripts_and_by_keyboard(served: World, chromium: Chromium) -> None:
+    async with person(chromium, served, "security-admin", java_script_enabled=False) as page:
+        await page.get_by_role("link", name="Policy").click()
+        await page.get_by_role("link", name="Who may call what").click()
+        await page.get_by_label("Names", exact=True).fill("wms")
+        await page.get_by_role("button", name="Search").click()
+        await page.get_by_role("link", name="Denied, through warehouse").press("Enter")
+        await page.get_by_text("wms of tenant demo may not call sales-orders.list@v1.").wait_for()
+        await page.get_by_label("Roles of the credential").fill("sales")
+        await page.get_by_role("button", name="Ask").click()
+        assert await page.get_by_text("allows sales in tenant demo sales-orders.list").count() == 1

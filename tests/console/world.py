@@ -159,3 +159,13 @@ async def world(
         finally:
             await keys.aclose()
             await fetcher.aclose()
+
+
+def policy_of(console: World) -> Path:
+    """The policy file of a console over files of its own."""
+    return console.live.path.parent / "policies" / "policy.csv"
+
+
+def text(answer: httpx.Response) -> str:
+    """What a page says, without its marks."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", answer.text)))
