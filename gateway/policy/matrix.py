@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
 from gateway.exchange import Principal
+from gateway.policy.bulk import uncollected
 from gateway.policy.file import Grant, Membership, PolicyFile
 from gateway.policy.index import PolicyIndex, Ruling
 
@@ -64,6 +65,7 @@ def _limits(rows: Iterable[Ruling]) -> tuple[str, ...]:
     return tuple(name for kind, name in LIMITS.items() if kind in kinds)
 
 
+@uncollected
 def names(file: PolicyFile, tenant: str, satellites: Collection[str], people: Collection[str]) -> list[Name]:
     """Everybody the rows of a tenant, and those of every tenant, may be about: roles, then satellites, then people, each by
     name. Who is made a member of something, and has no members, is a person; a name that only ``p`` rows have is a role."""
