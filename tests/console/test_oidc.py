@@ -19,10 +19,12 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from sqlalchemy import select
 
 from gateway.config.console import SignIn
 from gateway.console.oidc import Flow, Provider, read_discovery
 from gateway.documents.tables import sessions
+from gateway.documents.transaction import Transaction
 from gateway.identity.jwks import FetchError, KeyStore
 from gateway.identity.jws import Rejected
 from gateway.people import Person
@@ -398,13 +400,20 @@ async def test_the_whole_way(company: World, real: RealProvider) -> None:
         assert (await client.get(elsewhere[1].replace("&amp;", "&"))).status_code == 200
 
 
+def long_ago(tx: Transaction) -> None:
+    """The one session is of somebody who proved long ago to be there."""
+    row = tx.connection.execute(select(sessions)).one()
+    seal = tx.seal("session", row.id, row.person, row.data, row.created_at, 1.0)
+    tx.write(sessions.update(), {"authenticated_at": 1.0, "seal": seal})
+
+
 async def test_approving_asks_the_provider_again(company: World) -> None:
     document = await company.payment()
     here, browser = f"/documents/{document.id}", company.browser()
     async with httpx.AsyncClient() as client:
         await sign_in(browser, f"/sign-in/start?next={here}", "u-100", client)
         before = browser.http.cookies["erp_gateway_session"]
-        await company.ledger.write(lambda tx: tx.write(sessions.update(), {"authenticated_at": 1.0}))
+        await company.ledger.write(long_ago)
         again = await browser.get(here)
         assert f'action="{here}/approve"' not in again.text
         came = await sign_in(browser, f"/sign-in/start?next={here}", "u-100", client)
