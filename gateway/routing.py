@@ -10,6 +10,9 @@ from gateway.errors import MethodNotAllowed, NotFound
 from gateway.pipeline import Handler, StageConfig
 from gateway.ports import Operation
 
+API = "/api"
+"""What the paths of all routes begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -40,7 +40,7 @@ from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
-from gateway.routing import Route, RouteClash, Router
+from gateway.routing import API, Route, RouteClash, Router
 from gateway.scoping import check_approvals, check_policy, noted, records_of, ways_around, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
@@ -55,7 +55,6 @@ from gateway.stages.restrict import restricted
 from gateway.telemetry import Telemetry
 from gateway.upstreams.stores import Clients, Contracts
 
-API = "/api"
 ORACLE_SAMPLE = 300
 """Random questions put to stock Casbin at every load. The property tests ask many more."""
 

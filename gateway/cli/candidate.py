@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
@@ -25,8 +25,9 @@ from gateway.deployment import Deployment, read_deployment
 from gateway.errors import ConfigError, Finding
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.text import MAX_BYTES
-from gateway.runtime import check_stores
-from gateway.snapshot import Snapshot, build
+
+if TYPE_CHECKING:
+    from gateway.snapshot import Snapshot
 
 UNANSWERED = 2
 """Exit code: the question cannot be asked."""
@@ -57,6 +58,9 @@ class Candidate:
 
     def build(self) -> Snapshot:
         """The snapshot a gateway would serve from. Raises ``ConfigError`` with everything that would keep it from going live."""
+        from gateway.runtime import check_stores
+        from gateway.snapshot import build  # With upstreams and ledger: a question to the policy need not wait for them.
+
         return build(self.deployment, check_stores(self.deployment.folder / self.deployment.source.path))
 
 

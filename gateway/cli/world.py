@@ -18,7 +18,7 @@ from gateway.policy.explain import Explanation
 from gateway.policy.index import PolicyIndex
 from gateway.policy.questions import ANY, Call, Universe, universe
 from gateway.ports import Decision
-from gateway.snapshot import API
+from gateway.routing import API
 
 
 @dataclass(frozen=True, slots=True)

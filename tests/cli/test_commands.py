@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli import ADDED, COMMANDS, app, program
 from gateway.cli.schema import Kind
 from gateway.identity.hashes import hash_api_key, parse_scrypt
 from tests.support import ROOT, GatewayProcess
@@ -83,3 +86,30 @@ def test_token_get_says_why_not(gateway: GatewayProcess) -> None:
 
 def test_version() -> None:
     assert runner.invoke(app, ["--version"]).stdout.strip() == "0.1.0"
+
+
+# --- what a command imports ------------------------------------------------------------------------------------------
+
+
+def names(words: list[str]) -> list[str]:
+    return [*typer.main.get_command(program(words)).commands]  # type: ignore[attr-defined]
+
+
+def test_a_command_is_there_alone_and_all_are_where_none_is_named() -> None:
+    assert names([]) == names(["--help"]) == names(["chek"]) == list(COMMANDS)
+    for name in COMMANDS:
+        assert names([name, "--config", "x"]) == [name]
+
+
+def test_a_question_to_the_policy_needs_neither_ledger_nor_upstreams() -> None:
+    heavy = "{'sqlalchemy', 'httpx', 'redis', 'gateway.snapshot'}"
+    code = f"import sys; from gateway.cli import program; program(['policy', 'can']); print({heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_group_has_its_added_commands_unless_another_of_its_own_is_named() -> None:
+    result = runner.invoke(program(["policy", "--help"]), ["policy", "--help"])
+    assert all(f" {name} " in result.stdout for name in ("check", "can", *ADDED["policy"]))
+    for name in ADDED["policy"]:
+        assert runner.invoke(program(["policy", name]), ["policy", name, "--help"]).exit_code == 0
