@@ -129,7 +129,10 @@ def test_finance_approver(demo: Demo) -> None:
 
 def test_security_admin(demo: Demo) -> None:
     given = demo.run(step("SHOP=$(erp-gateway", "stock.get, allow"))
-    assert given.index("forbidden") < given.index('"onHand"')
+    gained = re.search(r"gained \(1\)\n  \+ shop  demo  stock.get@v1  call", given)
+    why = given.index("shop of tenant demo may call stock.get@v1.")
+    assert gained is not None
+    assert given.index("forbidden") < gained.start() < why < given.index('"onHand"')
     broken = demo.run("SHOP=$(erp-gateway token get shop --secret demo-shop)\n" + step("stock.get, Allow"))
     assert re.search(r"policies/policy.csv:\d+: effect: 'Allow' is no effect; write 'allow' in lower case", broken)
     assert '"status":"refused"' in broken
