@@ -21,6 +21,7 @@ ELSEWHERE = {
     "cli/__main__.py": "cli/test_commands.py",
     "cli/answers.py": "cli/test_policy.py",
     "cli/init.py": "cli/test_commands.py",
+    "cli/ledger.py": "cli/test_policy_log.py",
     "cli/look.py": "cli/test_commands.py",
     "cli/output.py": "cli/test_check.py",
     "cli/schema.py": "docs/test_docs.py",

@@ -7,12 +7,12 @@ says something else. No entry holds a payload, a secret, or the name of somebody
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from gateway.documents import tables
 from gateway.documents.audit import timestamp
@@ -28,6 +28,7 @@ RECEIVED: Final = "document.received"
 MOST_LISTED = 50
 """Rows, and of each so many characters, in one entry. More than anybody reads."""
 MOST_TEXT = 400
+PAGE = 1000
 
 _A, _D = tables.audit, tables.decisions
 _INSERT = _D.insert().inline()
@@ -113,6 +114,15 @@ def decisions(connection: Connection, search: Search, *, before: int | None = No
     if before is not None:
         query = query.where(_D.c.seq < before)
     return [_decided(row) for row in connection.execute(query)]
+
+
+def decided_since(connection: Connection, search: Search) -> Iterator[Decided]:
+    """All of them in order, page by page, so that memory does not grow with the ledger."""
+    query = _found(search).where(_D.c.seq > bindparam("after")).order_by(_D.c.seq).limit(PAGE)
+    after = 0
+    while rows := connection.execute(query, {"after": after}).all():
+        yield from map(_decided, rows)
+        after = rows[-1].seq
 
 
 def _found(search: Search) -> Select[Any]:

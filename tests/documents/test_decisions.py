@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gateway.documents.decisions import MOST_LISTED, MOST_TEXT, Search, decisions, record
+from gateway.documents.decisions import MOST_LISTED, MOST_TEXT, Search, decided_since, decisions, record
 from gateway.documents.ledger import Ledger
 from gateway.documents.records import receive
 from gateway.documents.states import Event
@@ -92,6 +92,8 @@ async def test_entries_are_found_by_what_they_are_about(ledger: Ledger) -> None:
     assert await seqs(until=NOON - 50) == [third]
     assert await seqs(before=third, limit=1) == [second]
     assert await seqs(who="' OR 1=1 --\x00") == []
+    everything = await ledger.read(lambda connection: [one.seq for one in decided_since(connection, Search(since=0))])
+    assert everything == [first, second, third]
 
 
 async def test_lists_without_end_are_cut(ledger: Ledger) -> None:

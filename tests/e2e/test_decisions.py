@@ -7,6 +7,8 @@ import json
 import signal
 import subprocess
 import sys
+import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +20,12 @@ from tests.support import GatewayProcess, edit
 
 REPORT = "/api/v1/reports/finance?period=2026-09"
 SALES = "/api/v1/sales-orders?from=2026-11-01&to=2026-11-30"
+LINE = {"lineNumber": 1, "sku": "000123", "quantity": "1.000", "unit": "PC", "unitPrice": "1.00"}
+ORDER = {"supplierCode": "1007", "orderDate": "2026-11-20", "currency": "CNY", "lines": [LINE]}
+
+
+def order() -> dict[str, object]:
+    return {**ORDER, "externalNumber": uuid.uuid4().hex}
 
 
 @pytest.fixture
@@ -81,9 +89,7 @@ def test_what_was_counted_is_written_at_the_stop(gateway: GatewayProcess) -> Non
 
 def test_fields_records_and_documents_are_decisions_too(gateway: GatewayProcess) -> None:
     assert gateway.call("shop", "GET", "/api/v1/payments/P-1?entity=1000").status_code in (403, 404, 422)
-    order = {"externalNumber": "X-1", "supplierCode": "1007", "orderDate": "2026-11-20", "currency": "CNY"}
-    line = {"lineNumber": 1, "sku": "000123", "quantity": "1.000", "unit": "PC", "unitPrice": "1.00"}
-    assert gateway.call("mes", "POST", "/api/v1/purchase-orders", json={**order, "lines": [line]}).status_code == 201
+    assert gateway.call("mes", "POST", "/api/v1/purchase-orders", json=order()).status_code == 201
     made = log(gateway)[-1]
     assert (made.operation, made.allowed, made.addresses) == ("purchase-orders.create", True, ("127.0.0.1",))
     assert made.document is not None
@@ -95,3 +101,28 @@ def test_the_console_denies_on_record(gateway: GatewayProcess) -> None:
         assert browser.post("/sign-in/demo", data={"person": "clerk-1"}).status_code == 303
         assert browser.get("/operations").status_code == 403
     assert told(log(gateway)) == [("clerk-1", "documents.operate", False, 1)]
+
+
+def test_a_replay_finds_the_one_caller_a_change_would_hit(gateway: GatewayProcess) -> None:
+    number = gateway.call("oa", "POST", "/api/v1/purchase-orders", json=order()).json()["number"]
+    for who in ("oa", "wms", "mes", "cfo"):
+        assert gateway.call(who, "GET", f"/api/v1/purchase-orders/{number}").status_code == 200
+    for who in ("wms", "mes", "tour"):
+        assert gateway.call(who, "GET", "/api/v1/stock/000123").status_code in (200, 404)
+    assert gateway.call("crm", "GET", SALES).status_code == 200
+    assert gateway.call("wms", "GET", SALES).status_code == 403
+    assert gateway.stop() == 0
+    policies = gateway.path.parent / "policies/policy.csv"
+    candidate = gateway.path.parent / "candidate.csv"
+    candidate.write_text(policies.read_text())
+    assert replayed(gateway, candidate) == (0, [])
+    edit(candidate, "p, cfo,              demo, purchase-orders.get, allow\n", "")
+    edit(candidate, "p, shop,  demo, stock-movements.create,  allow\n", "p, shop,  demo, stock-movements.create,  deny\n")
+    assert replayed(gateway, candidate) == (1, [("cfo", "purchase-orders.get", "loses", 1)])
+
+
+def replayed(gateway: GatewayProcess, candidate: Path) -> tuple[int, list[tuple[str, str, str, int]]]:
+    command = [sys.executable, "-m", "gateway.cli", "policy", "replay", str(candidate), "--json", "--config", str(gateway.path)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    changes = json.loads(done.stdout)["changes"]
+    return done.returncode, [(one["subject"], one["operation"], one["effect"], one["calls"]) for one in changes]
