@@ -1,7 +1,7 @@
 """Which policy a command is about: the deployment's own files, or others in their place, over the same routes.
 
 A *candidate* is read by the same strict readers as a policy that goes live, and findings call its files as the user did. Nothing
-here opens the ledger, reaches an upstream or writes; a revision is read with git, which never sees a name that it could take for
+here opens the ledger, calls an upstream or writes; a revision is read with git, which never sees a name that it could take for
 an option.
 """
 
@@ -57,7 +57,8 @@ class Candidate:
     policy: PolicyIndex
 
     def build(self) -> Snapshot:
-        """The snapshot a gateway would serve from. Raises ``ConfigError`` with everything that would keep it from going live."""
+        """The snapshot a gateway would serve from; contracts are read, from URLs too. Raises ``ConfigError`` with all that
+        would keep it from going live."""
         from gateway.runtime import check_stores
         from gateway.snapshot import build  # With upstreams and ledger: a question to the policy need not wait for them.
 
@@ -95,6 +96,12 @@ def asking(json: bool) -> Iterator[None]:
         raise typer.Exit(UNANSWERED) from error
 
 
+def check_name(name: str) -> None:
+    """Raises ``CannotAsk`` for a name that no terminal and no JSON could show: control characters, bytes that are not UTF-8."""
+    if not name.isprintable():
+        raise CannotAsk(f"{name!a} has characters that cannot be shown.")
+
+
 def plain(findings: tuple[Finding, ...]) -> list[dict[str, object]]:
     """Findings as JSON values."""
     return [{"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy} for f in findings]
@@ -108,6 +115,7 @@ def _print(document: Mapping[str, object]) -> None:
 
 
 def _instead(own: Folder, what: str) -> Folder:
+    check_name(what)
     for place in PLACES:
         found = place(own, what)
         if found is not None:
@@ -120,15 +128,18 @@ def _on_disk(own: Folder, what: str) -> Folder | None:
     path = Path(what)
     if what and path.is_dir():
         return Folder(path, what.rstrip("/") or "/")
+    if not what or not path.exists():
+        return None
     try:
-        return Folder(own.path, own.shown, {"policy.csv": Given(what, path.read_bytes())}) if what and path.exists() else None
+        with path.open("rb") as file:
+            return Folder(own.path, own.shown, {"policy.csv": Given(what, file.read(MAX_BYTES + 1))})
     except OSError as error:
         raise CannotAsk(f"'{what}' cannot be read ({error.strerror}).") from error
 
 
 def _in_git(own: Folder, revision: str) -> Folder | None:
     """The policies folder as it was in a revision of the repository that holds it."""
-    if revision.startswith("-") or not revision.isprintable():
+    if revision.startswith("-"):
         raise CannotAsk(f"'{revision}' is no git revision: {REMEDY}.")
     if not _git(own, "rev-parse", "--is-inside-work-tree"):
         raise CannotAsk(f"There is no file or folder '{revision}', and {own.path} is in no git repository: {REMEDY}.")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.markup import escape
 
 from gateway.cli import answers
 from gateway.cli.candidate import JsonOption, asking, candidate, plain
@@ -75,7 +76,7 @@ def check(
         warnings(doubts)
         errors(wrong)
         if index is not None and not wrong:
-            out.print(f"[green]ok[/] {index.file.path}: {_rows(index)} rows, {tests} tests, policy {index.sha256[:12]}")
+            out.print(f"[green]ok[/] {escape(index.file.path)}: {_rows(index)} rows, {tests} tests, policy {index.sha256[:12]}")
     if wrong:
         raise typer.Exit(1)
 

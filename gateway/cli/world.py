@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
-from gateway.cli.candidate import Candidate, CannotAsk
+from gateway.cli.candidate import Candidate, CannotAsk, check_name
 from gateway.deployment import Deployment
 from gateway.errors import Finding
 from gateway.exchange import Principal
@@ -72,6 +72,7 @@ def _served(deployment: Deployment) -> dict[Call, Served]:
 
 def calls(world: World, operation: str) -> list[Call]:
     """An operation in one version, or in all it has. Raises ``CannotAsk``."""
+    check_name(operation)
     found = [call for call in world.served if operation in (call.operation, str(call))]
     if found:
         return found
@@ -84,6 +85,8 @@ def calls(world: World, operation: str) -> list[Call]:
 def caller(world: World, who: str, tenant: str | None, roles: Sequence[str]) -> Principal:
     """Who is asked about. Somebody no file names can be asked about by the roles a token carries. Raises ``CannotAsk``."""
     subjects = world.universe.subjects
+    for name in (who, tenant or "", *roles):
+        check_name(name)
     for role in roles:
         if role not in subjects:
             raise CannotAsk(f"No row names the role '{role}'{_near(role, subjects)}")
@@ -116,6 +119,7 @@ def moment(text: str | None) -> float | None:
     """Unix time of an RFC 3339 timestamp. Raises ``CannotAsk``."""
     if text is None:
         return None
+    check_name(text)
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -127,6 +131,7 @@ def moment(text: str | None) -> float | None:
 
 def ip(text: str | None) -> str | None:
     """An IP address. Raises ``CannotAsk``."""
+    check_name(text or "")
     try:
         return None if text is None else str(ip_address(text))
     except ValueError as error:

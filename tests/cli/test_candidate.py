@@ -132,7 +132,14 @@ def test_a_policy_csv_stands_beside_the_deployment_s_other_files(deployment: Pat
     assert found.deployment.tests.source is not None
 
 
-@pytest.mark.parametrize("name", ["-x", "--output=/tmp/x", "-", "HEAD\n", "a\0b"])
+@pytest.mark.parametrize("name", ["HEAD\n", "a\0b", "\x1b[2J", "\udcff.csv"])
+def test_a_name_that_cannot_be_shown_is_refused(deployment: Path, name: str) -> None:
+    with pytest.raises(CannotAsk, match="has characters that cannot be shown") as caught:
+        candidate.candidate(deployment, name)
+    assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize("name", ["-x", "--output=/tmp/x", "-"])
 def test_no_name_reaches_git_as_an_option(deployment: Path, name: str) -> None:
     with pytest.raises(CannotAsk, match="no git revision"):
         candidate.candidate(deployment, name)
@@ -166,3 +173,28 @@ def test_what_cannot_be_asked_exits_2_in_words_and_in_json(deployment: Path) -> 
     told = CliRunner().invoke(app, ["policy", "check", "nothing", "--json", "--config", str(deployment)])
     assert told.exit_code == 2
     assert json.loads(told.stdout)["error"].startswith("There is no file, folder or git revision 'nothing'")
+
+
+def test_a_policy_may_come_through_a_pipe_and_is_never_read_without_end(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"p, oa, demo, stock.get, allow\n# end\n")
+    os.close(writing)
+    assert rows(candidate.candidate(deployment, f"/dev/fd/{reading}")) == {("oa", "stock.get")}
+    os.close(reading)
+    monkeypatch.setattr(candidate, "MAX_BYTES", 10)
+    monkeypatch.setattr("gateway.policy.text.MAX_BYTES", 10)
+    with pytest.raises(ConfigError, match="/dev/zero: the file is larger than 10 bytes"):
+        candidate.candidate(deployment, "/dev/zero")
+
+
+def test_a_file_that_may_not_be_read_is_said_so(deployment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    proposed = tmp_path / "proposed.csv"
+    proposed.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(CannotAsk, match=r"proposed\.csv' cannot be read \(Permission denied\)"):
+        candidate._on_disk(candidate.Folder(tmp_path, "policies"), str(proposed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
-from tests.support import copy_deployment
+from tests.support import ROOT, copy_deployment
 
 runner = CliRunner()
 
@@ -188,6 +189,8 @@ def test_what_is_public_is_anybody_s(tmp_path: Path) -> None:
         (("oa", "stock.get", "--at", "noon"), "'noon' is no time"),
         (("oa", "stock.get", "--at", "2026-11-20T10:00:00"), "is no time: write date, time and offset"),
         (("oa", "stock.get", "--address", "10.0.0.0/8"), "'10.0.0.0/8' is no address"),
+        (("\udcff", "stock.get", "--role", "warehouse"), "'\\udcff' has characters that cannot be shown"),
+        (("oa", "\x1b[2J"), "'\\x1b[2J' has characters that cannot be shown"),
     ],
 )
 def test_a_question_about_what_is_not_there_exits_2(example: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -252,6 +255,14 @@ def test_explain_tells_which_row_would_have_allowed_it(example: Path) -> None:
     assert f"  {place} would allow it, but shop does not hold the role cfo in tenant demo.\n" in said.stdout
     (near,) = told(example, "explain", "shop", "reports.finance")["answers"][0]["nearest"]
     assert (near["place"], near["missing"]) == (place, ["shop does not hold the role cfo in tenant demo"])
+
+
+def test_the_dialogue_of_the_guide_is_what_is_said(example: Path) -> None:
+    guide = (ROOT / "docs/guide/policy.md").read_text("utf-8")
+    dialogues = re.findall(r"^\$ erp-gateway policy ((?:can|explain) .*)\n((?:(?!\$ |```).*\n)+)", guide, re.MULTILINE)
+    assert len(dialogues) >= 2
+    for command, said in dialogues:
+        assert policy(example, *command.split()).stdout == said
 
 
 # --- who-can and what-can --------------------------------------------------------------------------------------------
