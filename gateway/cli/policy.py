@@ -17,13 +17,13 @@ from rich.markup import escape
 from gateway.cli import answers
 from gateway.cli.candidate import JsonOption, asking, candidate, plain
 from gateway.cli.output import DEFAULT, ConfigPath, err, errors, out, warnings
-from gateway.cli.world import World, caller, calls, everybody, ip, moment, world
+from gateway.cli.world import World, caller, calls, everybody, ip, known_tenant, moment, world
 from gateway.errors import ConfigError, Finding
 from gateway.exchange import Principal
 from gateway.policy.expectations import outcomes
 from gateway.policy.explain import Explanation
 from gateway.policy.index import PolicyIndex
-from gateway.policy.questions import Call, explained, what_can, who_can
+from gateway.policy.questions import Call, Holder, explained, what_can, who_can, within
 from gateway.policy.words import answer, document
 
 app = typer.Typer(
@@ -138,17 +138,32 @@ def explain(
 
 
 @app.command("who-can")
-def who_may(operation: Operation, policy: PolicyOption = None, config: ConfigPath = DEFAULT, json: JsonOption = False) -> None:
+def who_may(
+    operation: Operation,
+    tenant: Annotated[
+        str | None, typer.Option(help="Only in this legal entity; left out, in each. '*': any no row names.")
+    ] = None,
+    policy: PolicyOption = None,
+    config: ConfigPath = DEFAULT,
+    json: JsonOption = False,
+) -> None:
     """Who may call OPERATION: satellites, people and roles, by which row, through which role, and what restricts them.
 
     Exit 0: somebody. 1: nobody. 2: it cannot be asked."""
     with _asked(config, policy, json) as asked:
-        found = {call: list(who_can(asked.policy, call)) for call in calls(asked, operation)}
+        about = calls(asked, operation)
+        only = None if tenant is None else known_tenant(asked, tenant)
+    found = {call: list(_held(asked, call, only)) for call in about}
     if json:
         _print({"policy": asked.policy.sha256, "answers": answers.holders_document(asked, found)})
     else:
         answers.holders(asked, found)
     _exit(any(found.values()) or any(asked.served[call].public for call in found))
+
+
+def _held(asked: World, call: Call, tenant: str | None) -> Iterator[Holder]:
+    held = who_can(asked.policy, call)
+    return held if tenant is None else within(held, tenant)
 
 
 @app.command("what-can")

@@ -85,24 +85,29 @@ def calls(world: World, operation: str) -> list[Call]:
 def caller(world: World, who: str, tenant: str | None, roles: Sequence[str]) -> Principal:
     """Who is asked about. Somebody no file names can be asked about by the roles a token carries. Raises ``CannotAsk``."""
     subjects = world.universe.subjects
-    for name in (who, tenant or "", *roles):
+    for name in (who, *roles):
         check_name(name)
     for role in roles:
         if role not in subjects:
             raise CannotAsk(f"No row names the role '{role}'{_near(role, subjects)}")
     if who not in subjects and not roles:
         raise CannotAsk(f"Neither the policy nor satellites.yaml names '{who}'{_near(who, subjects)}")
-    return Principal(who, _tenant(world, who, tenant), tuple(roles))
+    return Principal(who, _tenant(world, who) if tenant is None else known_tenant(world, tenant), tuple(roles))
 
 
-def _tenant(world: World, who: str, tenant: str | None) -> str:
+def known_tenant(world: World, tenant: str) -> str:
+    """A tenant that rows or satellites name, or ``*`` for any other. Raises ``CannotAsk``."""
+    check_name(tenant)
     tenants = world.universe.tenants
-    satellite = world.deployment.satellites.get(who)
-    if tenant is not None and tenant != ANY and tenant not in tenants:
-        near = _near(tenant, tenants).rstrip()
-        raise CannotAsk(f"No row and no satellite names the tenant '{tenant}'{near} Any tenant not named is '*'.")
-    if tenant is not None:
-        return tenant
+    if tenant != ANY and tenant not in tenants:
+        raise CannotAsk(
+            f"No row and no satellite names the tenant '{tenant}'{_near(tenant, tenants)} Any tenant not named is '*'."
+        )
+    return tenant
+
+
+def _tenant(world: World, who: str) -> str:
+    satellite, tenants = world.deployment.satellites.get(who), world.universe.tenants
     if satellite is not None:
         return satellite.tenant
     if len(tenants) == 1:

@@ -94,6 +94,13 @@ def who_can(policy: PolicyIndex, call: Call) -> Iterator[Holder]:
             yield Holder(name, ANY, decision, tuple(otherwise.get(name, ())))
 
 
+def within(holders: Iterable[Holder], tenant: str) -> Iterator[Holder]:
+    """Those of ``who_can`` who may in one tenant."""
+    for holder in holders:
+        if holder.tenant == tenant or (holder.tenant == ANY and tenant not in holder.otherwise):
+            yield Holder(holder.subject, tenant, holder.decision)
+
+
 class _Reverse:
     """Who leads to the rows about a call, tenant by tenant. A tenant counts only where its own rows make a difference."""
 

@@ -303,6 +303,11 @@ def test_a_right_in_every_tenant_but_one_says_so(tmp_path: Path) -> None:
     tour = next(holder for holder in told(config, "who-can", "stock.get")["answers"][0]["holders"] if holder["subject"] == "tour")
     assert (tour["tenant"], tour["otherwise"]) == ("*", ["cn01"])
     assert "any but cn01" in policy(config, "who-can", "stock.get").stdout
+    there = told(config, "who-can", "stock.get", "--tenant", "cn01")
+    assert [holder["subject"] for holder in there["answers"][0]["holders"]] == []
+    there = told(config, "who-can", "stock.get", "--tenant", "*")
+    assert [(holder["subject"], holder["otherwise"]) for holder in there["answers"][0]["holders"]] == [("tour", [])]
+    assert policy(config, "who-can", "stock.get", "--tenant", "cn1").exit_code == 2
 
 
 def test_what_can_has_every_operation_with_its_place(example: Path) -> None:

@@ -9,7 +9,7 @@ from gateway.errors import ConfigError
 from gateway.exchange import Principal
 from gateway.policy.file import read_policy
 from gateway.policy.index import PolicyIndex, compile_policy
-from gateway.policy.questions import ANY, Call, Holder, Universe, universe, unmet, what_can, who_can
+from gateway.policy.questions import ANY, Call, Holder, Universe, universe, unmet, what_can, who_can, within
 from gateway.ports import Decision
 
 CALL = Call("x.y", "v1")
@@ -67,6 +67,13 @@ def test_a_tenant_that_is_otherwise_is_named() -> None:
         "p, staff, *, x.y, allow", "p, staff, cn01, x.y, deny", "p2, staff, cn02, x.y, price, hide", "p, staff, cn03, x.z, deny"
     )
     assert held(policy) == {("staff", "cn02"): (), ("staff", ANY): ("cn01", "cn02")}
+
+
+def test_holders_of_one_tenant_are_those_who_may_there() -> None:
+    policy = index("p, staff, *, x.y, allow", "p, staff, cn01, x.y, deny", "p, clerk, cn01, x.y, allow")
+    holders = list(who_can(policy, CALL))
+    assert [holder.subject for holder in within(holders, "cn01")] == ["clerk"]
+    assert [(holder.subject, holder.tenant, holder.otherwise) for holder in within(holders, "cn02")] == [("staff", "cn02", ())]
 
 
 def test_a_denied_role_leaves_its_members_out() -> None:
@@ -141,6 +148,7 @@ def test_both_ways_round_the_answers_are_those_of_decide(lines: list[str]) -> No
                 principal = Principal(subject, tenant)
                 decision = policy.decide(principal, *call)
                 assert answer(holders, subject, tenant) == (decision if decision.allowed else None)
+                assert (subject in {holder.subject for holder in within(holders, tenant)}) == decision.allowed
                 assert (call in dict(what_can(policy, principal, [call]))) == decision.allowed
 
 
