@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.console.decisions import Decisions
 from gateway.console.documents import Documents
 from gateway.console.guard import Guard
 from gateway.console.keys import Keys
@@ -47,6 +48,7 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
         documents,
         Operations(web, desk, documents),
         Policy(web, live),
+        Decisions(web, desk),
         Delegations(web, desk),
         MyKeys(web, keys),
     )
@@ -66,7 +68,7 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
 def permissions(live: Live, person: Person) -> frozenset[str]:
     """The parts of the menu somebody has, by the policy in force."""
     principal, policy = Principal(person.subject, person.tenant, person.roles), live.snapshot.policy
-    parts = {"operate": (OPERATE, AUDIT), "policy": (POLICY_READ,), "delegate": (DELEGATE,)}
+    parts = {"operate": (OPERATE, AUDIT), "policy": (POLICY_READ,), "audit": (AUDIT,), "delegate": (DELEGATE,)}
     return frozenset(part for part, any_of in parts.items() if any(policy.decide(principal, one, "").allowed for one in any_of))
 
 

@@ -44,6 +44,7 @@ MENU = (
     (None, "/inbox", "inbox", msgid("Inbox")),
     ("operate", "/operations", "tools", msgid("Operations")),
     ("policy", "/policy", "shield", msgid("Policy")),
+    ("audit", "/decisions", "list", msgid("Decisions")),
     ("delegate", "/delegations", "people", msgid("Delegation")),
     (None, "/keys", "key", msgid("Security keys")),
 )

@@ -6,6 +6,7 @@ Each change is one unit of the ledger, judged inside it by the files in force at
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 from gateway.desk import delegations as deputies
@@ -19,13 +20,14 @@ from gateway.desk.restricting import restricted_whole
 from gateway.desk.sight import Viewer
 from gateway.desk.views import Detail, Json, Row
 from gateway.desk.votes import Paper, cast, reason_given
+from gateway.documents.decisions import Search, decisions
 from gateway.documents.ledger import Ledger, Unit
 from gateway.documents.states import Event, State
 from gateway.documents.transaction import Transaction
 from gateway.errors import BadRequest, Forbidden
 from gateway.holding import Rules, value_of
-from gateway.people import OPERATE, Person
-from gateway.ports import Clock
+from gateway.people import AUDIT, OPERATE, Person
+from gateway.ports import Clock, Decided
 
 MOST_ROWS = 500
 
@@ -96,6 +98,14 @@ class Desk:
             return restricted_whole(whole, viewer.fields(found.operation, found.version), viewer.rule(found.operation))
 
         return await self._write(person, unit)
+
+    async def decisions(self, person: Person, search: Search, *, limit: int = 50, before: int | None = None) -> list[Decided]:
+        """What policy decided about callers of the person's tenant, newest first. For auditors."""
+        if not self._viewer(person).audits:
+            await self._refused(person, AUDIT)
+            raise Refusal("not_auditor", {"person": person.subject}).problem()
+        own = replace(search, tenant=person.tenant)
+        return await self._ledger.read(lambda connection: decisions(connection, own, before=before, limit=_most(limit)))
 
     # --- deciding ------------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "unseen": msgid("What would be paid is hidden from %(person)s, who cannot agree to it."),
     "not_operator": msgid("%(person)s is no operator."),
     "not_policy_reader": msgid("%(person)s may not see the policy."),
+    "not_auditor": msgid("%(person)s is no auditor."),
     "not_revealed": msgid("%(person)s may not see the accounts."),
     "not_delegating": msgid("%(person)s may not let others act."),
     "voter": msgid("%(person)s decided on this document and cannot settle it."),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page
 
+from gateway.documents.decisions import record
 from gateway.documents.states import Event
+from gateway.exchange import Principal
+from tests.console.test_decisions import DENIAL
 from tests.console.world import World
 
 PHONE = {"width": 360, "height": 740}
@@ -67,6 +72,10 @@ async def test_every_page_fits_a_phone(served: World, chromium: Chromium) -> Non
     why = "/policy/why?who=wms&operation=sales-orders.list@v1"
     async with person(chromium, served, "security-admin", viewport=PHONE) as page:
         for path in ("/policy", "/policy/matrix", why):
+            await fits(page, path)
+    await served.ledger.write(lambda tx: record(tx, DENIAL))
+    async with person(chromium, served, "auditor", viewport=PHONE) as page:
+        for path in ("/decisions", "/decisions?who=nobody"):
             await fits(page, path)
 
 
@@ -178,3 +187,24 @@ async def test_the_policy_is_read_without_scripts_and_by_keyboard(served: World,
         await page.get_by_label("Roles of the credential").fill("sales")
         await page.get_by_role("button", name="Ask").click()
         assert await page.get_by_text("allows sales in tenant demo sales-orders.list").count() == 1
+
+
+async def test_an_auditor_finds_who_was_refused_and_why(served: World, chromium: Chromium, tmp_path: Path) -> None:
+    for one in (DENIAL, replace(DENIAL, principal=Principal("cfo", "demo"), allowed=True, unmet=())):
+        await served.ledger.write(lambda tx, one=one: record(tx, one))  # type: ignore[misc]
+    async with person(chromium, served, "auditor") as page:
+        await page.get_by_role("link", name="Decisions").click()
+        assert await page.locator("tbody tr").count() == 2
+        await page.get_by_label("Answer").select_option("Denied")
+        await page.get_by_label("Who").fill("wms")
+        await page.get_by_role("button", name="Search").click()
+        await page.wait_for_url("**/decisions?who=wms**")
+        row = page.locator("tbody tr")
+        assert await row.count() == 1
+        assert "p, warehouse, *, sales-orders.list, deny" in await row.inner_text()
+        assert await wide(page) == 0
+        await page.screenshot(path=tmp_path / "decisions.png", full_page=True)
+        await page.get_by_role("button", name="简体中文").click()
+        await page.get_by_role("heading", name="决策记录").wait_for()
+        assert "不得从此网络调用" in await row.inner_text()
+    assert (tmp_path / "decisions.png").stat().st_size > 20_000
