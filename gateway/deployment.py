@@ -19,6 +19,7 @@ from gateway.config.source import Source, literal_secrets, read_source, validate
 from gateway.errors import ConfigError, Finding
 from gateway.identity.satellites import Satellites, read_satellites
 from gateway.mapping import Functions, Table, load_functions, read_tables
+from gateway.policy.duties_file import Duties, read_duties
 from gateway.policy.expectations import PolicyTests, read_tests
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.model import read_model
@@ -76,6 +77,7 @@ class Deployment:
     policy: PolicyFile
     model_text: str
     tests: PolicyTests
+    duties: Duties
     approvals: Approvals
     satellites: Satellites
     tables: Mapping[str, Table]
@@ -122,6 +124,7 @@ def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = No
     policy = findings.attempt(_policy, held)
     model = findings.attempt(_model, held)
     tests = findings.attempt(_tests, held)
+    duties = findings.attempt(_duties, held)
     approvals = findings.attempt(_approvals, held)
     satellites = findings.attempt(_satellites, held, gateway, shown)
     tables = _tables(folder, shown.transformers, findings)
@@ -129,13 +132,13 @@ def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = No
     shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
     functions = findings.attempt(load_functions, scripts, names=shown_scripts)
     findings.raise_if_any()
-    if not (source and gateway and policy and model and tests and approvals):
+    if not (source and gateway and policy and model and tests and duties and approvals):
         raise AssertionError("a part is missing without a finding")
     if satellites is None or functions is None:
         raise AssertionError("a part is missing without a finding")
     warnings = (*literal_secrets(source, gateway), *written, *satellites.warnings)
     return Deployment(
-        folder, source, gateway, resources, policy, model, tests, approvals, satellites, tables, functions, warnings
+        folder, source, gateway, resources, policy, model, tests, duties, approvals, satellites, tables, functions, warnings
     )
 
 
@@ -191,6 +194,11 @@ def _model(folder: Folder) -> str:
 def _tests(folder: Folder) -> PolicyTests:
     """What is expected of the policy; nothing where there is no file."""
     return read_tests(folder.source("tests.yaml")) if folder.has("tests.yaml") else PolicyTests()
+
+
+def _duties(folder: Folder) -> Duties:
+    """The company's own separation of duties; nothing where there is no file."""
+    return read_duties(folder.source("duties.yaml")) if folder.has("duties.yaml") else Duties()
 
 
 def _approvals(folder: Folder) -> Approvals:

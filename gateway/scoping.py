@@ -16,10 +16,13 @@ from gateway.approvals.file import Approvals
 from gateway.config.routes import AmountPlace, OperationBase
 from gateway.config.source import Place as Where
 from gateway.config.source import Source
+from gateway.deployment import Deployment
 from gateway.errors import Finding
 from gateway.exchange import Principal
 from gateway.people import PERMISSIONS
-from gateway.policy.differences import Asked
+from gateway.policy.differences import Asked, Side
+from gateway.policy.duties import Client
+from gateway.policy.duties_file import Judged, findings, judge
 from gateway.policy.expectations import PolicyTests, failures
 from gateway.policy.file import Restriction
 from gateway.policy.index import PolicyIndex
@@ -247,6 +250,23 @@ def check_approvals(
 
 def _people(policy: PolicyIndex, tenant: str, role: str) -> frozenset[str]:
     return members_of(policy, role, tenant)
+
+
+def check_duties(
+    deployment: Deployment, policy: PolicyIndex, routes: Iterable[Called], now: float
+) -> Iterator[tuple[Finding, bool]]:
+    """Conflicts of duties at a moment (Unix seconds), and whether each keeps the deployment from going live. One that was
+    accepted until a day that is past does not: a gateway must start on any day. Raises ``ConfigError``."""
+    duties, approvals = deployment.duties, deployment.approvals
+    for finding, new in findings(judged(deployment, policy, routes, now), approvals.source.path):
+        yield finding, new and duties.file.enforce
+
+
+def judged(deployment: Deployment, policy: PolicyIndex, routes: Iterable[Called], now: float) -> Judged:
+    """Every conflict of duties. Raises ``ConfigError`` for a name in duties.yaml that nothing has."""
+    clients = [Client(one.client, one.tenant, one.vouches_for_initiator) for one in deployment.satellites]
+    side = Side(policy, deployment.approvals, frozenset(client.tenant for client in clients))
+    return judge(deployment.duties, side, deployment.approvals, clients, asked(routes), now)
 
 
 def ways_around(approvals: Approvals, entries: Sequence[Served]) -> Iterator[Finding]:

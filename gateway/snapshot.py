@@ -41,7 +41,7 @@ from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import API, Route, RouteClash, Router
-from gateway.scoping import check_approvals, check_policy, noted, records_of, ways_around, writes
+from gateway.scoping import check_approvals, check_duties, check_policy, noted, records_of, ways_around, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
@@ -191,6 +191,8 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
     )
     compiler = Compiler(deployment, stores, runtime)
     routes = tuple(compiler.route(entry, version) for entry in entries for version in entry.versions)
+    for finding, refused in findings.attempt(list, check_duties(deployment, policy, routes, stores.clock.now())) or ():
+        (findings.errors if refused else findings.warnings).append(finding)
     soap = soap_services(deployment.resources, routes, findings)
     findings.raise_if_any()
     return Snapshot(

@@ -29,6 +29,7 @@ from gateway.config.gateway import Counters, Decisions, Edge, EdgeLimits, Gatewa
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import AmountPlace, ProbeSection, RecordsSection, route_file
 from gateway.documents import states
+from gateway.policy.duties_file import AcceptedEntry, DutiesFile, PairEntry
 from gateway.policy.expectations import Expectation, TestsFile
 from gateway.stages import CONFIGURABLE
 
@@ -197,6 +198,9 @@ REGIONS: dict[str, Callable[[], str]] = {
     "approvals": lambda: options(ApprovalsFile),
     "approvals-rule": lambda: options(Rule),
     "approvals-escalate": lambda: options(Escalate),
+    "duties": lambda: options(DutiesFile),
+    "duties-pair": lambda: options(PairEntry),
+    "duties-accepted": lambda: options(AcceptedEntry),
     "policy-tests": lambda: options(TestsFile),
     "policy-test": lambda: options(Expectation),
     "approvals-calendar": lambda: options(CalendarEntry),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNANSWERED = 2
 """Exit code: the question cannot be asked."""
 
-FILES = ("model.conf", "policy.csv", "tests.yaml", "approvals.yaml", "satellites.yaml")
+FILES = ("model.conf", "policy.csv", "tests.yaml", "approvals.yaml", "satellites.yaml", "duties.yaml")
 GIT_SECONDS = 30.0
 REMEDY = "name a policy.csv, a policies folder, or a git revision such as HEAD~1"
 

@@ -18,7 +18,7 @@ from gateway.deployment import Deployment, Findings
 from gateway.identity.changes import changes as satellite_changes
 from gateway.operations import Operations
 from gateway.policy.causes import Cause
-from gateway.policy.differences import Asked, Change, Differences, Side, differences
+from gateway.policy.differences import Change, Differences, Side, differences
 from gateway.ports import Operation
 from gateway.runtime import check_stores
 from gateway.scoping import asked
@@ -43,7 +43,7 @@ def diff(
     Exit 0: nobody. 1: somebody, or approvals or satellites differ. 2: it cannot be asked."""
     with asking(json):
         before, after = candidate(config, old), candidate(config, new)
-        found = differences(side_of(before), side_of(after), asked_of(after.deployment))
+        found = differences(side_of(before), side_of(after), asked(routes_of(after.deployment)))
     approvals = approval_changes(before.deployment.approvals, after.deployment.approvals)
     satellites = [Told(what) for what in satellite_changes(before.deployment.satellites, after.deployment.satellites)]
     if json:
@@ -75,17 +75,17 @@ class Served(NamedTuple):
     public: bool
 
 
-def asked_of(deployment: Deployment) -> tuple[Asked, ...]:
-    """The operations of a deployment's routes, whether or not its policy goes with them. Raises ``ConfigError``."""
+def routes_of(deployment: Deployment) -> list[Served]:
+    """A deployment's routes, whether or not its policy goes with them. Raises ``ConfigError``."""
     stores, findings = check_stores(deployment.folder / deployment.source.path), Findings()
     operations = Operations(deployment, stores.clients, stores.contracts, findings, stores.clock)
     entries = [entry for resource in deployment.resources for entry in entries_of(resource, operations, findings)]
     findings.raise_if_any()
-    return asked(
+    return [
         Served(entry.id, version, entry.config.method, entry.call, entry.config.public)
         for entry in entries
         for version in entry.versions
-    )
+    ]
 
 
 def document(

@@ -14,6 +14,7 @@ from gateway.config.gateway import Gateway
 from gateway.config.routes import SoapOrder, route_file
 from gateway.identity.satellites import SatellitesFile
 from gateway.mapping.table import TableFile
+from gateway.policy.duties_file import DutiesFile
 from gateway.policy.expectations import TestsFile
 from gateway.stages import CONFIGURABLE
 
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     approvals = "approvals"
     soap = "soap"
     tests = "tests"
+    duties = "duties"
 
 
 def model(kind: Kind) -> type[BaseModel]:
@@ -38,6 +40,7 @@ def model(kind: Kind) -> type[BaseModel]:
         Kind.approvals: ApprovalsFile,
         Kind.soap: SoapOrder,
         Kind.tests: TestsFile,
+        Kind.duties: DutiesFile,
     }
     return models[kind]
 
@@ -53,7 +56,7 @@ def text(kind: Kind) -> str:
 
 def schema(
     kind: Annotated[
-        Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites, approvals, soap or tests.")
+        Kind, typer.Argument(help="Kind of file: gateway, routes, transformers, satellites, approvals, soap, tests or duties.")
     ],
 ) -> None:
     """Print the JSON Schema of a kind of file; editors use it through a yaml-language-server line."""

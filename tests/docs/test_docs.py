@@ -35,6 +35,7 @@ DEPLOYMENT = {
     Kind.approvals: ["policies/approvals.yaml"],
     Kind.soap: ["routes/*.soap.yaml"],
     Kind.tests: ["policies/tests.yaml"],
+    Kind.duties: ["policies/duties.yaml"],
 }
 
 
@@ -220,6 +221,7 @@ COVERED: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "satellites": (SatelliteEntry, ("identity.md",)),
     "approvals": (model(Kind.approvals), ("approvals.md",)),
     "tests": (model(Kind.tests), ("../guide/policy.md",)),
+    "duties": (model(Kind.duties), ("../guide/policy.md",)),
     "field table": (FieldTable, ("field-tables.md",)),
     "row": (Row, ("field-tables.md",)),
     "example": (Example, ("field-tables.md",)),
