@@ -84,14 +84,10 @@ class Causes:
                 if link.tenant in (tenant, "*") and not self.roles(link.role, tenant).isdisjoint(roles):
                     yield self.cause(link)
 
-    def of(self, rows: Iterable[Ruling], who: str, tenant: str, operation: str, version: str) -> list[Cause]:
-        """Of rows that decide, those that are changed or that a changed row leads to, each before these."""
-        found: list[Cause] = []
-        for row in rows:
-            ways = [*self.links(who, tenant, (row.role,)), *self._grouped(operation, version, row.operation)]
-            if ways or row.line in self._changed_lines:
-                found += [self.cause(row), *ways]
-        return found
+    def of(self, row: Ruling, who: str, tenant: str, operation: str, version: str) -> list[Cause]:
+        """A row that decides and the changed rows that lead to it; nothing where none of them is changed."""
+        ways = [*self.links(who, tenant, (row.role,)), *self._grouped(operation, version, row.operation)]
+        return [self.cause(row), *ways] if ways or row.line in self._changed_lines else []
 
     def _grouped(self, operation: str, version: str, name: str) -> Iterator[Cause]:
         """Changed g2 rows on any way from an operation to a name that a row has for it."""

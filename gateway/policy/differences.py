@@ -8,27 +8,30 @@ what operations there are, and their fields, is the caller's to say.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 
 from gateway.approvals.file import Approvals, Rule
 from gateway.exchange import Principal
 from gateway.people import AUDIT, OPERATE
 from gateway.policy.bulk import uncollected
 from gateway.policy.causes import Cause, Causes
-from gateway.policy.file import Membership, PolicyFile, Row
+from gateway.policy.file import Membership, PolicyFile, Restriction
 from gateway.policy.index import PolicyIndex
 from gateway.policy.touched import Links, changed
 from gateway.ports import Decision
 from gateway.scope import EVERYTHING, Path, Scope, Who, parse_field
-from gateway.scope.parts import Part, Shape, compare, limits, seen
+from gateway.scope.parts import Part, Shape, compare, seen
 
 MOST = 200_000
 """Tuples told at most; beyond that the two policies have little in common, and nobody reads them."""
 
 MOST_ASKED = 3_000_000
 """Questions put at most: some ten seconds."""
+
+MOST_CAUSES = 50
+"""Rows told of one tuple at most."""
 
 EVERY = "*"
 Parts = tuple[list[Part], list[Part]]
@@ -108,7 +111,7 @@ def differences(old: Side, new: Side, asked: Sequence[Asked]) -> Differences:
         if len(gained) + len(lost) >= MOST or number >= MOST_ASKED:
             complete = False
             break
-    idle = comparison.idle(gained, lost) if complete else ()
+    idle = comparison.idle() if complete else ()
     versions = {one.operation: one.versions for one in asked}
     return Differences(_folded(gained, versions), _folded(lost, versions), idle, complete)
 
@@ -135,6 +138,7 @@ class _Comparison:
         self._names = {(one.operation, v): self._links.names(one.operation, v) for one in asked for v in one.versions}
         self._causes = (Causes("old", old.policy.file, self._removed), Causes("new", new.policy.file, self._added))
         self._fields = (_fields_named(old.policy.file), _fields_named(new.policy.file))
+        self._at_work: set[tuple[str, str]] = set()
         self._compared: dict[tuple[object, ...], tuple[Scope, Scope, Parts]] = {}
         self._rules = {one.operation: (old.rule(one.operation), new.rule(one.operation)) for one in asked}
 
@@ -185,9 +189,10 @@ class _Comparison:
         if old.scope is new.scope:
             return
         gained, lost = self._parts(base, old, new)
+        rows = _Restricting(self._restrictions(base, old, new) if gained or lost else (), self._kept)
         for parts, mine in ((gained, True), (lost, False)):
             for part in parts:
-                yield replace(base, what=part.text, causes=self._because(base, old, new, part)), mine
+                yield replace(base, what=part.text, causes=rows.of(part)), mine
 
     def _named(self, operation: str, version: str) -> list[Path]:
         """The fields that rows about an operation name."""
@@ -199,26 +204,29 @@ class _Comparison:
 
     def _called(self, base: Change, old: Decision, new: Decision) -> Change:
         scope = (new if new.allowed else old).scope
-        shape = self._operations[base.operation].shape
-        told = limits(scope, self._named(base.operation, base.version), shape, Who(base.who, base.tenant))
-        return replace(base, limits=told, causes=self._because(base, old, new))
+        if scope is None:
+            return replace(base, causes=self._because(base, old, new))
+        _, lost = self._compare(base, EVERYTHING, scope, whole=True)
+        return replace(base, limits=tuple(part.text for part in lost), causes=self._because(base, old, new))
+
+    def _compare(self, base: Change, old: Scope, new: Scope, *, whole: bool) -> Parts:
+        """Callers of one role share their scopes, and so what differs in them."""
+        key = (base.operation, base.version, base.tenant, whole, id(old), id(new))
+        known = self._compared.get(key)
+        if known is None:
+            named, shape = self._named(base.operation, base.version), self._operations[base.operation].shape
+            parts = compare(old, new, named, shape, Who(base.who, base.tenant)) if whole else seen(old, new, named, shape)
+            known = self._compared[key] = (old, new, parts)
+        return known[2]
 
     def _parts(self, base: Change, old: Decision, new: Decision) -> Parts:
-        """Callers of one role share their scopes, and so what differs in them."""
         whole = old.allowed and new.allowed
         before, after = old.scope or EVERYTHING, new.scope or EVERYTHING
         if not whole and (
             before.fields == after.fields or not all(map(self._looks, self.sides, self._causes, (old, new), (base, base)))
         ):
             return [], []
-        key = (base.operation, base.version, base.tenant, whole, id(before), id(after))
-        known = self._compared.get(key)
-        if known is None:
-            named, shape = self._named(base.operation, base.version), self._operations[base.operation].shape
-            who = Who(base.who, base.tenant)
-            parts = compare(before, after, named, shape, who) if whole else seen(before, after, named, shape)
-            known = self._compared[key] = (before, after, parts)
-        return known[2]
+        return self._compare(base, before, after, whole=whole)
 
     def _looks(self, side: Side, causes: Causes, decision: Decision, base: Change) -> bool:
         """Whether somebody who need not be allowed to call an operation sees its documents in the console."""
@@ -238,14 +246,27 @@ class _Comparison:
 
     # --- their reasons -----------------------------------------------------------------------------------------------
 
-    def _because(self, base: Change, old: Decision, new: Decision, part: Part | None = None) -> tuple[Cause, ...]:
+    def _because(self, base: Change, old: Decision, new: Decision) -> tuple[Cause, ...]:
         found: list[Cause] = []
         for causes, decision in zip(reversed(self._causes), (new, old), strict=True):
-            rows = list(map(causes.row, decision.rows)) if part is None else []
-            if decision.scope is not None and (part is not None or decision.allowed):
-                rows += [row for row in map(causes.row, decision.scope.rows) if part is None or _about(row, part)]
-            found += causes.of(rows, base.who, base.tenant, base.operation, base.version)
-        return tuple(dict.fromkeys(found))
+            limited = decision.scope.rows if decision.scope is not None and decision.allowed else ()
+            for row in map(causes.row, (*decision.rows, *limited)):
+                found += causes.of(row, base.who, base.tenant, base.operation, base.version)
+        return self._kept(found)
+
+    def _restrictions(self, base: Change, old: Decision, new: Decision) -> Iterator[tuple[Restriction, list[Cause]]]:
+        """The rows that restrict one of the two alone, with what leads to them."""
+        for causes, decision in zip(reversed(self._causes), (new, old), strict=True):
+            for row in map(causes.row, decision.scope.rows if decision.scope is not None else ()):
+                because = causes.of(row, base.who, base.tenant, base.operation, base.version)
+                if because and isinstance(row, Restriction):
+                    yield row, because
+
+    def _kept(self, causes: Iterable[Cause]) -> tuple[Cause, ...]:
+        """Some of the causes; all of them are at work."""
+        found = dict.fromkeys(causes)
+        self._at_work.update((cause.side, cause.place) for cause in found)
+        return tuple(islice(found, MOST_CAUSES))
 
     def _approver_causes(self, who: str, tenant: str, operation: str) -> tuple[Cause, ...]:
         found: list[Cause] = []
@@ -256,13 +277,12 @@ class _Comparison:
                 source = side.approvals.source
                 place = f"{source.path}:{source.line(('approvals', operation, 'approvers'))}"
                 found.append(Cause(causes.side, place, f"approvers: {rule.approvers}", changed=True))
-        return tuple(dict.fromkeys(found))
+        return self._kept(found)
 
-    def idle(self, *changes: Iterable[Change]) -> tuple[Cause, ...]:
-        """The changed rows that are no cause of any change."""
-        at_work = {(cause.side, cause.place) for some in changes for change in some for cause in change.causes}
+    def idle(self) -> tuple[Cause, ...]:
+        """The changed rows that are no cause of any change told so far."""
         every = [causes.cause(row) for causes in self._causes for row in causes.changed]
-        return tuple(cause for cause in every if (cause.side, cause.place) not in at_work)
+        return tuple(cause for cause in every if (cause.side, cause.place) not in self._at_work)
 
 
 def _fields_named(file: PolicyFile) -> Mapping[str, Collection[Path]]:
@@ -274,14 +294,35 @@ def _fields_named(file: PolicyFile) -> Mapping[str, Collection[Path]]:
     return found
 
 
-def _about(row: Row, part: Part) -> bool:
-    """Whether a restriction may decide a part."""
-    kind, name = getattr(row, "kind", ""), getattr(row, "name", "")
-    if kind != part.kind or kind != "p2":
-        return bool(kind == part.kind and name == part.name)
-    path = parse_field(name)
-    shorter = min(len(path), len(part.path))
-    return getattr(row, "value", "") == "show" or path[:shorter] == part.path[:shorter]
+class _Restricting:
+    """Rows that restrict, to be found by the part they decide. ``kept`` is told the causes of each."""
+
+    def __init__(
+        self, rows: Iterable[tuple[Restriction, list[Cause]]], kept: Callable[[Iterable[Cause]], tuple[Cause, ...]]
+    ) -> None:
+        self._kept = kept
+        self._fields: list[tuple[Path, list[Cause]]] = []
+        self._named: dict[tuple[str, str], list[Cause]] = defaultdict(list)
+        self._known: dict[tuple[str, str], tuple[Cause, ...]] = {}
+        for row, because in rows:
+            if row.kind == "p2":
+                self._fields.append((() if row.value == "show" else parse_field(row.name), because))
+            else:
+                self._named[row.kind, row.name] += because
+
+    def of(self, part: Part) -> tuple[Cause, ...]:
+        """A field is decided by rows about it, about what it is in or what is in it, and by all that show."""
+        key = (part.kind, part.name)
+        if part.kind != "p2" and key not in self._known:
+            self._known[key] = self._kept(self._named[key])
+        return self._known.get(key) or self._kept(
+            cause for path, because in self._fields if _related(path, part.path) for cause in because
+        )
+
+
+def _related(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
 
 
 def _approving(rule: Rule | None) -> frozenset[str]:

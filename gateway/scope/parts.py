@@ -16,7 +16,7 @@ from typing import Any
 from gateway.scope.conditions import DAYS, Hours, Network
 from gateway.scope.fields import Node, Path, names_in, open_at
 from gateway.scope.records import AMOUNT, OWN, Predicates, Who
-from gateway.scope.scope import EVERYTHING, Kind, Scope
+from gateway.scope.scope import Kind, Scope
 
 DAY = 24 * 60
 WEEK = 7 * DAY
@@ -60,11 +60,6 @@ def compare(old: Scope, new: Scope, named: Iterable[Path], shape: Shape, who: Wh
         into += [Part(f"call from {text}", "p4", "network") for text in _networks(ours.networks, theirs.networks)]
         into += [Part(f"call {text}", "p4", "time") for text in _times(ours.hours, theirs.hours)]
     return gained, lost
-
-
-def limits(scope: Scope | None, named: Iterable[Path], shape: Shape, who: Who) -> tuple[str, ...]:
-    """What a caller under a scope is not given, in the same words."""
-    return () if scope is None else tuple(part.text for part in compare(EVERYTHING, scope, named, shape, who)[1])
 
 
 # --- fields ----------------------------------------------------------------------------------------------------------
@@ -183,10 +178,11 @@ def _networks(ours: Iterable[Network], theirs: Iterable[Network]) -> Iterator[st
         return
     if not mine:
         yield f"elsewhere than {', '.join(map(str, others))}"
+    around, holes = frozenset(others), _inside(others, frozenset(mine))
     for network in mine:
-        if not any(_inside(network, other) for other in others):
-            holes = [str(other) for other in others if _inside(other, network)]
-            yield f"{network}{' without ' if holes else ''}{', '.join(holes)}"
+        if _covering(network, around) is None:
+            without = ", ".join(map(str, holes.get(network, ())))
+            yield f"{network} without {without}" if without else str(network)
 
 
 def _collapsed(networks: Iterable[Network]) -> list[Network]:
@@ -197,10 +193,22 @@ def _collapsed(networks: Iterable[Network]) -> list[Network]:
     return [] if sum(network.prefixlen == 0 for network in found) == BOTH else found
 
 
-def _inside(one: Network, other: Network) -> bool:
-    if isinstance(one, IPv4Network) and isinstance(other, IPv4Network):
-        return one.subnet_of(other)
-    return isinstance(one, IPv6Network) and isinstance(other, IPv6Network) and one.subnet_of(other)
+def _inside(networks: Iterable[Network], around: frozenset[Network]) -> Mapping[Network, list[Network]]:
+    """The networks that lie in one of ``around``, by that one."""
+    found: dict[Network, list[Network]] = {}
+    for network in networks:
+        if (covering := _covering(network, around)) is not None:
+            found.setdefault(covering, []).append(network)
+    return found
+
+
+def _covering(network: Network, around: frozenset[Network]) -> Network | None:
+    """That of ``around`` which a network lies in, or is."""
+    for length in range(network.prefixlen, -1, -1):
+        wider: Network = network.supernet(new_prefix=length)
+        if wider in around:
+            return wider
+    return None
 
 
 def _times(ours: tuple[Hours, ...], theirs: tuple[Hours, ...]) -> Iterator[str]:

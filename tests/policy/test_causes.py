@@ -22,7 +22,7 @@ def causes(*lines: int) -> Causes:
 
 
 def places(of: Causes, who: str, tenant: str = "one", operation: str = "orders.get", version: str = "v1") -> list[str]:
-    return [cause.place.rpartition(":")[2] for cause in of.of([of.row("policy.csv:1")], who, tenant, operation, version)]
+    return [cause.place.rpartition(":")[2] for cause in of.of(of.row("policy.csv:1"), who, tenant, operation, version)]
 
 
 def test_a_row_is_a_cause_when_it_or_what_leads_to_it_changed() -> None:

@@ -21,7 +21,7 @@ from gateway.policy.index import compile_policy
 from gateway.policy.roles import roles_of
 from gateway.policy.touched import changed
 from gateway.scope import EVERYTHING, Who, parse_field
-from gateway.scope.parts import Shape, compare, limits, seen
+from gateway.scope.parts import Shape, compare, seen
 
 RULE = """
 approvals:
@@ -151,6 +151,15 @@ def test_who_only_looks_at_documents_gains_and_loses_fields() -> None:
     assert [cause.place for cause in found.idle] == ["policy.csv:3"]
 
 
+def test_a_row_that_changes_nothing_is_named_beside_one_that_does() -> None:
+    rows = ("p3, li, demo, pay.get, entity, own", "p2, li, demo, pay.get, a, hide", "p3, finance, demo, pay.get, entity, demo")
+    found = differences(side(*BASE, rows[0]), side(*BASE, *rows), PAY)
+    assert told(found)[1] == ["finance demo pay.get@v1 records with another entity than own", "li demo pay.get@v1 see a"]
+    found = differences(side(*BASE, rows[2]), side(*BASE, *rows), PAY)
+    assert told(found)[1] == ["li demo pay.get@v1 see a"]
+    assert [cause.text for cause in found.idle] == [rows[0]]
+
+
 @pytest.mark.parametrize("bound", ["MOST", "MOST_ASKED"])
 def test_too_much_to_tell_is_said(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     old, new = side(*BASE), side(*BASE, *(f"g, p{number}, finance, demo" for number in range(50)))
@@ -222,7 +231,8 @@ def answers(old: Side, new: Side, base: Change, shape: Shape) -> Iterator[tuple[
     before, after = (one.policy.decide(principal, base.operation, base.version) for one in (old, new))
     if before.allowed != after.allowed:
         scope = after.scope if after.allowed else before.scope
-        yield with_what(base, "call", limits(scope, paths, shape, who)), after.allowed
+        _, without = compare(EVERYTHING, scope or EVERYTHING, paths, shape, who)
+        yield with_what(base, "call", tuple(part.text for part in without)), after.allowed
         gained, lost = [], []
     else:
         gained, lost = compare(before.scope or EVERYTHING, after.scope or EVERYTHING, paths, shape, who)
