@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from gateway.identity.changes import changes as satellite_changes
 from gateway.operations import Operations
 from gateway.policy.causes import Cause
 from gateway.policy.differences import Change, Differences, Side, differences
+from gateway.policy.duties_file import changes as duty_changes
 from gateway.ports import Operation
 from gateway.runtime import check_stores
 from gateway.scoping import asked
@@ -40,23 +41,31 @@ def diff(
 ) -> None:
     """Tell who gains and who loses what between two policies, with the rows that decide.
 
-    Exit 0: nobody. 1: somebody, or approvals or satellites differ. 2: it cannot be asked."""
+    Exit 0: nobody. 1: somebody, or approvals, satellites or duties differ. 2: it cannot be asked."""
     with asking(json):
         before, after = candidate(config, old), candidate(config, new)
         found = differences(side_of(before), side_of(after), asked(routes_of(after.deployment)))
-    approvals = approval_changes(before.deployment.approvals, after.deployment.approvals)
-    satellites = [Told(what) for what in satellite_changes(before.deployment.satellites, after.deployment.satellites)]
+    words = in_words(before.deployment, after.deployment)
     if json:
-        print(orjson.dumps(document(before, after, found, approvals, satellites)).decode())
+        print(orjson.dumps(document(before, after, found, words)).decode())
     else:
-        for line in lines(found, approvals, satellites):
+        for line in lines(found, words):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
         if not found.complete:
             err.print("There is more than can be told: the two policies have little in common.", style="yellow")
-    if found or approvals or satellites:
+    if found or any(words.values()):
         raise typer.Exit(1)
     if not found.complete:
         raise typer.Exit(UNANSWERED)
+
+
+def in_words(old: Deployment, new: Deployment) -> dict[str, list[Told]]:
+    """What the other files say otherwise, by file."""
+    return {
+        "approvals": approval_changes(old.approvals, new.approvals),
+        "satellites": [Told(what) for what in satellite_changes(old.satellites, new.satellites)],
+        "duties": [Told(what) for what in duty_changes(old.duties, new.duties)],
+    }
 
 
 def side_of(one: Candidate) -> Side:
@@ -88,9 +97,7 @@ def routes_of(deployment: Deployment) -> list[Served]:
     ]
 
 
-def document(
-    before: Candidate, after: Candidate, found: Differences, approvals: Sequence[Told], satellites: Sequence[Told]
-) -> dict[str, Any]:
+def document(before: Candidate, after: Candidate, found: Differences, words: Mapping[str, Sequence[Told]]) -> dict[str, Any]:
     """The whole answer as JSON values."""
     return {
         "old": before.name,
@@ -98,8 +105,7 @@ def document(
         "gained": list(map(plain, found.gained)),
         "lost": list(map(plain, found.lost)),
         "without_effect": list(map(dataclasses.asdict, found.idle)),
-        "approvals": list(map(dataclasses.asdict, approvals)),
-        "satellites": list(map(dataclasses.asdict, satellites)),
+        **{name: list(map(dataclasses.asdict, told)) for name, told in words.items()},
         "complete": found.complete,
     }
 
@@ -109,20 +115,20 @@ def plain(change: Change) -> dict[str, Any]:
     return told | {"because": told.pop("causes")}
 
 
-def lines(found: Differences, approvals: Sequence[Told], satellites: Sequence[Told]) -> Iterator[str]:
+def lines(found: Differences, words: Mapping[str, Sequence[Told]]) -> Iterator[str]:
     """The whole answer for people."""
     for title, sign, changes in (("gained", "+", found.gained), ("lost", "-", found.lost)):
         if changes:
             yield f"{title} ({len(changes)})"
             yield from _block(sign, changes)
-    for title, told in (("approvals", approvals), ("satellites", satellites)):
+    for title, told in words.items():
         if told:
             yield title
             yield from (f"  {one.what}{f'  ({one.place})' if one.place else ''}" for one in told)
     if found.idle:
         yield "without effect today"
         yield from (f"  {'+' if cause.side == 'new' else '-'} {cause.place}  {cause.text}" for cause in found.idle)
-    if not (found or approvals or satellites or not found.complete):
+    if found.complete and not found and not any(words.values()):
         yield "Nobody gains or loses anything."
 
 

@@ -146,6 +146,27 @@ def findings(judged: Judged, path: str) -> Iterator[tuple[Finding, bool]]:
     yield from ((finding, False) for finding in judged.idle)
 
 
+def changes(old: Duties, new: Duties) -> list[str]:
+    """What one file says otherwise than another, in sentences."""
+    before, after = old.file, new.file
+    found = []
+    if before.enforce != after.enforce:
+        found.append("conflicts are enforced now" if after.enforce else "conflicts are no longer enforced, only warned of")
+    for name in dict.fromkeys([*before.pairs, *after.pairs]):
+        if before.pairs.get(name) != after.pairs.get(name):
+            how = "is new" if name not in before.pairs else "is gone" if name not in after.pairs else "names others"
+            found.append(f"the pair {name} {how}")
+    found += [f"{_entry(entry)} is accepted until {entry.until}" for entry in after.accepted if entry not in before.accepted]
+    found += [
+        f"{_entry(entry)} is no longer accepted until {entry.until}" for entry in before.accepted if entry not in after.accepted
+    ]
+    return found
+
+
+def _entry(entry: AcceptedEntry) -> str:
+    return f"{entry.conflict} of {entry.who}{f' in tenant {entry.tenant}' if entry.tenant else ''}"
+
+
 def tenants(conflict: Conflict) -> str:
     """The tenants of a conflict in words."""
     if "*" in conflict.tenants:

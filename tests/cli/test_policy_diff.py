@@ -142,6 +142,7 @@ def test_approvals_and_satellites_are_told_in_words(deployment: Path) -> None:
     for name, old, new in (
         ("approvals.yaml", "CNY: 500000", "CNY: 800000"),
         ("approvals.yaml", "approvers: finance-approver", "approvers: reader"),
+        ("duties.yaml", "enforce: false", "enforce: true "),
         ("satellites.yaml", "    vouches_for_initiator: true", "    vouches_for_initiator: false"),
     ):
         path = deployment.parent / "policies" / name
@@ -167,6 +168,8 @@ def test_approvals_and_satellites_are_told_in_words(deployment: Path) -> None:
         "payments.create has its threshold raised from 500000 to 800000 CNY: less waits",
         "satellites",
         "oa no longer vouches for initiators: whom it names as the one who asks is not kept from approving",
+        "duties",
+        "conflicts are enforced now",
     ]
 
 

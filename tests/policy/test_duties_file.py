@@ -12,7 +12,7 @@ from gateway.config.source import parse_source
 from gateway.errors import ConfigError
 from gateway.people import PERMISSIONS
 from gateway.policy.differences import Asked, Side
-from gateway.policy.duties_file import Duties, Judged, findings, judge, read_duties, tenants
+from gateway.policy.duties_file import Duties, Judged, changes, findings, judge, read_duties, tenants
 from gateway.policy.file import read_policy
 from gateway.policy.index import compile_policy
 
@@ -119,3 +119,19 @@ def test_findings_stand_at_the_row_to_change_and_say_what_was_never_accepted() -
     assert [new for _, new in findings(late, "policies/approvals.yaml")] == [False, False]
     idle = judged(ACCEPTED.replace("who: an", "who: nobody"))
     assert [new for _, new in findings(idle, "policies/approvals.yaml")] == [True, True, False]
+
+
+def test_says_what_a_file_has_otherwise() -> None:
+    accepted = read(ACCEPTED)
+    pairs = read("enforce: true\npairs: {a: {one: [x], other: [y]}, b: {one: [x], other: [y]}}")
+    other = read("pairs: {b: {one: [x], other: [z]}, c: {one: [x], other: [y]}}")
+    assert changes(accepted, accepted) == []
+    assert changes(Duties(), accepted) == ["administrators of an in tenant demo is accepted until 2027-03-31"]
+    assert changes(accepted, Duties()) == ["administrators of an in tenant demo is no longer accepted until 2027-03-31"]
+    assert changes(Duties(), pairs)[0] == "conflicts are enforced now"
+    assert changes(pairs, other) == [
+        "conflicts are no longer enforced, only warned of",
+        "the pair a is gone",
+        "the pair b names others",
+        "the pair c is new",
+    ]
