@@ -23,6 +23,8 @@ from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
 from gateway.console.web import FOLDER, Web, visible
 from gateway.desk import Desk
+from gateway.desk.desk import Refused
+from gateway.desk.refusals import PAGES
 from gateway.errors import BadRequest, Internal, MethodNotAllowed, NotFound, Problem
 from gateway.exchange import Principal
 from gateway.live import Live
@@ -52,7 +54,7 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
         Delegations(web, desk),
         MyKeys(web, keys),
     )
-    errors = Errors(web)
+    errors = Errors(web, lambda *who: live.snapshot.decisions.refused(*who))
     app = Starlette(
         routes=[
             *machine_routes(live, stores.telemetry),
@@ -103,12 +105,16 @@ class Assets(StaticFiles):
 class Errors:
     """Problems as pages, with the request id to tell the operators; as JSON (RFC 9457) for the pages' scripts."""
 
-    def __init__(self, web: Web) -> None:
+    def __init__(self, web: Web, refused: Refused) -> None:
         self._web = web
+        self._refused = refused
 
     async def problem(self, request: Request, problem: Exception) -> Response:
         if not isinstance(problem, Problem):
             raise problem
+        session, permission = getattr(request.state, "session", None), PAGES.get(str(problem.extensions.get("code")))
+        if session is not None and permission is not None:
+            await self._refused(session.person, permission)
         if "text/html" not in request.headers.get("accept", "text/html"):
             body = problem.document(f"urn:request:{request.state.id}")
             return JSONResponse(body, problem.status, problem.headers, "application/problem+json")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.approvals import quorum
 from gateway.approvals.messages import msgid
 from gateway.errors import Conflict, Forbidden, Problem, Unprocessable
-from gateway.people import AUDIT, DELEGATE, OPERATE
+from gateway.people import AUDIT, DELEGATE, OPERATE, POLICY_READ
 
 MESSAGES: Final[Mapping[str, str]] = {
     **quorum.MESSAGES,
@@ -63,7 +63,10 @@ WRONG_INPUT: Final = frozenset(
 )
 
 PERMISSION: Final[Mapping[str, str]] = {"not_operator": OPERATE, "not_revealed": AUDIT, "not_delegating": DELEGATE}
-"""The permission that policy does not give, by the code of the refusal."""
+"""The permission that policy does not give, by the code of the desk's refusal."""
+
+PAGES: Final[Mapping[str, str]] = {"not_policy_reader": POLICY_READ}
+"""The same for pages of the console that look at no document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,16 @@ async def test_they_are_for_auditors(console: World) -> None:
         assert ('href="/decisions"' in page) is offered
 
 
-async def test_who_is_refused_the_page_is_on_it(own: World) -> None:
-    assert (await (await own.signed_in("clerk-1")).get("/decisions")).status_code == 403
-    (one,) = await own.ledger.read(lambda connection: decisions(connection, Search()))
-    assert (one.principal.subject, one.operation, one.allowed) == ("clerk-1", "documents.audit", False)
+async def test_who_is_refused_a_page_is_on_it(own: World) -> None:
+    browser = await own.signed_in("clerk-1")
+    for path in ("/decisions", "/operations", "/policy"):
+        assert (await browser.get(path)).status_code == 403
+    found = await own.ledger.read(lambda connection: decisions(connection, Search()))
+    assert [(one.principal.subject, one.operation, one.allowed) for one in reversed(found)] == [
+        ("clerk-1", "documents.audit", False),
+        ("clerk-1", "documents.operate", False),
+        ("clerk-1", "policy.read", False),
+    ]
 
 
 async def test_each_shows_who_what_and_why(filled: World) -> None:

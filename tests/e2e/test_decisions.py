@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.demo.erp.process import ErpProcess
 from gateway.documents.decisions import Search, decisions
 from gateway.documents.stores import open_store
 from gateway.ports import Decided
-from tests.support import GatewayProcess, edit
+from tests.support import GatewayProcess, PostgresServer, copy_deployment, edit, postgres_programs
 
 REPORT = "/api/v1/reports/finance?period=2026-09"
 SALES = "/api/v1/sales-orders?from=2026-11-01&to=2026-11-30"
@@ -119,6 +122,45 @@ def test_a_replay_finds_the_one_caller_a_change_would_hit(gateway: GatewayProces
     edit(candidate, "p, cfo,              demo, purchase-orders.get, allow\n", "")
     edit(candidate, "p, shop,  demo, stock-movements.create,  allow\n", "p, shop,  demo, stock-movements.create,  deny\n")
     assert replayed(gateway, candidate) == (1, [("cfo", "purchase-orders.get", "loses", 1)])
+
+
+def test_without_a_ledger_a_denial_stays_and_a_sensitive_call_is_refused(erp: ErpProcess, tmp_path: Path) -> None:
+    programs = postgres_programs()
+    if programs is None:
+        assert "CI" not in os.environ, "PostgreSQL is not installed"
+        pytest.skip("PostgreSQL is not installed")
+    database, path = PostgresServer(programs).start(), copy_deployment(tmp_path)
+    path.write_text(re.sub(r"  url: sqlite:///.*", f"  url: {database.url()}", path.read_text("utf-8"), count=1), "utf-8")
+    gateway = GatewayProcess(path, erp.url)
+    try:
+        gateway.start()
+        assert gateway.call("cfo", "GET", REPORT).status_code == 200
+        gateway.token("wms")
+        database.kill()
+        refused = gateway.call("cfo", "GET", "/api/v1/payments/P-1")
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:erp-gateway:problem:ledger-unavailable")
+        assert gateway.call("cfo", "GET", REPORT).status_code == 503, "also one that would only have been counted"
+        assert [gateway.call("wms", "GET", SALES).status_code for _ in range(3)] == [403, 403, 403]
+        assert gateway.call("wms", "GET", "/api/v1/stock/000123").status_code in (200, 404)
+        gateway.wait_for("decisions.unrecorded")
+        assert "gateway_decisions_pending 4.0" in httpx.get(f"{gateway.console}/metrics").text
+        database.resume()
+        gateway.wait_for("decisions.recorded_again")
+        assert gateway.call("cfo", "GET", "/api/v1/payments/P-1").status_code != 503
+        assert gateway.stop() == 0
+        rows = database.sql(
+            "SELECT subject, operation, allowed, sum(count) FROM decisions GROUP BY 1, 2, 3 ORDER BY 1, 2"
+        ).splitlines()
+        assert rows == [
+            "cfo\tpayments.get\tt\t1",
+            "cfo\treports.finance\tt\t1",
+            "wms\tsales-orders.list\tf\t3",
+            "wms\tstock.get\tt\t1",
+        ]
+        assert verified(gateway)["intact"]
+    finally:
+        gateway.stop()
+        database.stop()
 
 
 def replayed(gateway: GatewayProcess, candidate: Path) -> tuple[int, list[tuple[str, str, str, int]]]:
