@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,7 +31,6 @@ MOST_TEXT = 400
 PAGE = 1000
 
 _A, _D = tables.audit, tables.decisions
-_INSERT = _D.insert().inline()
 _COLUMNS = tuple(_D.c.keys())
 
 
@@ -67,7 +66,7 @@ def _listed(rows: Rows) -> list[list[str]]:
 
 def file(tx: Transaction, decided: Decided) -> None:
     """The row of the entry that was written last."""
-    tx.write(_INSERT, _row(replace(decided, seq=tx.head.seq)))
+    tx.file(_row(decided))
 
 
 def _row(decided: Decided) -> dict[str, Any]:

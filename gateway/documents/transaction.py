@@ -26,6 +26,7 @@ _W = tables.work
 _HEAD = select(tables.chain.c.seq, tables.chain.c.hash).with_for_update()
 _MOVE = tables.chain.update().values(seq=bindparam("seq"), hash=bindparam("hash"))
 _ENTRIES = tables.audit.insert().inline()
+_FILE = tables.decisions.insert().inline()
 _PUT = _W.insert().inline()
 _CLEAR = _W.delete().where(_W.c.document.in_(bindparam("documents", expanding=True)), _W.c.kind.not_in(MESSAGES))
 
@@ -49,6 +50,7 @@ class Transaction:
     head: Head
     key: bytes
     entries: list[Sealed] = field(default_factory=list)
+    filed: list[Json] = field(default_factory=list)
     todos: list[Todo] = field(default_factory=list)
     cleared: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
@@ -81,6 +83,10 @@ class Transaction:
     def sealed(self, given: str, kind: str, *values: Value) -> bool:
         return sealed(self.key, given, kind, *values)
 
+    def file(self, row: Json) -> None:
+        """Add a row of ``decisions`` for the entry that was added last."""
+        self.filed.append({**row, "seq": self.head.seq})
+
     def leave(self, todos: list[Todo]) -> None:
         """Leave work to be done."""
         self.dirty = True
@@ -109,11 +115,19 @@ class Transaction:
             rows = [{"seq": e.seq, "entry": e.entry, "document": e.document, "hash": e.hash, "mac": e.mac} for e in self.entries]
             self.connection.execute(_ENTRIES, rows)
             self.connection.execute(_MOVE, {"seq": self.head.seq, "hash": self.head.hash})
+        if self.filed:
+            self.connection.execute(_FILE, self.filed)
 
     def attempt(self) -> Transaction:
         """A copy to try a unit on that may fail; the original stays what it was."""
         return replace(
-            self, entries=[*self.entries], todos=[*self.todos], cleared={*self.cleared}, touched={*self.touched}, dirty=False
+            self,
+            entries=[*self.entries],
+            filed=[*self.filed],
+            todos=[*self.todos],
+            cleared={*self.cleared},
+            touched={*self.touched},
+            dirty=False,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from gateway.documents.decisions import MOST_LISTED, MOST_TEXT, Search, decided_
 from gateway.documents.ledger import Ledger
 from gateway.documents.records import receive
 from gateway.documents.states import Event
+from gateway.documents.transaction import Transaction
 from gateway.exchange import Principal
 from gateway.ports import Decided
 from tests.documents.support import NOON, TERMS, chain, document, verdict
@@ -130,3 +132,15 @@ async def test_a_row_that_is_about_nothing_is_found(ledger: Ledger) -> None:
         (2, "has a row in the decision log and is no decision"),
         (9, "a row in the decision log without an entry"),
     ]
+
+
+async def test_a_unit_that_fails_leaves_no_row(ledger: Ledger) -> None:
+    def failing(tx: Transaction) -> None:
+        record(tx, DENIAL)
+        raise LookupError
+
+    units = [ledger.write(lambda tx: record(tx, ALLOW)), ledger.write(failing), ledger.write(lambda tx: record(tx, DENIAL))]
+    results = await asyncio.gather(*units, return_exceptions=True)
+    assert [type(result) for result in results] == [int, LookupError, int]
+    assert [one.operation for one in await found(ledger)] == ["sales-orders.list", "stock.get"]
+    assert (await verdict(ledger)).intact
