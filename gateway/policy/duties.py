@@ -130,8 +130,7 @@ def _held_together(holders: Holders, pair: Pair, clients: Collection[str]) -> It
         for name in sorted(second):
             spelled[person_key(name)].append(name)
         both = {name: name if name in second else spelled[person_key(name)][0] for name in first if person_key(name) in spelled}
-        for name in holders.topmost(both.keys(), tenant):
-            people = sorted(one for one in both if holders.is_person(one) and name in holders.roles(one, tenant))
+        for name, people in holders.topmost(both.keys(), tenant).items():
             ways = (holders.way(name, tenant, pair.one), holders.way(both[name], tenant, pair.other))
             what = f"may {pair.one.text} and {pair.other.text}"
             yield Conflict(pair.code, name, (tenant,), tuple(people), what, ways, _either(pair, ways))

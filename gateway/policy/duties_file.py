@@ -24,6 +24,9 @@ from gateway.policy.duties import CODES, Client, Conflict, Pair, conflicts, fold
 from gateway.policy.file import PolicyFile
 from gateway.policy.holders import Holders, Right
 
+MOST_FOUND = 50
+"""Conflicts that ``check`` tells one by one."""
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
@@ -138,11 +141,15 @@ def judge(
 def findings(judged: Judged, path: str) -> Iterator[tuple[Finding, bool]]:
     """What ``check`` says of it, at the row to change first, or at the file ``path`` that says who approves; and whether it is a
     conflict that was never accepted."""
-    for conflict in judged.open:
+    expired = frozenset(judged.expired)
+    for conflict in judged.open[:MOST_FOUND]:
         place = next((row[0] for way in conflict.ways for row in way.rows), path)
         file, _, line = place.rpartition(":") if place != path else (path, "", "0")
         what = f"{conflict.code}: {conflict.who} of {tenants(conflict)} {conflict.what}"
-        yield Finding(file, int(line), what, conflict.remedy), conflict not in judged.expired
+        yield Finding(file, int(line), what, conflict.remedy), conflict not in expired
+    if rest := judged.open[MOST_FOUND:]:
+        what = f"and {len(rest)} more conflicts of duties"
+        yield Finding(path, 0, what, "erp-gateway policy sod tells them all"), not expired.issuperset(rest)
     yield from ((finding, False) for finding in judged.idle)
 
 

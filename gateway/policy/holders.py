@@ -99,9 +99,15 @@ class Holders:
         """Every role a name holds in a tenant, itself among them."""
         return reached(who, lambda name: [row.role for row in self._rows(name, tenant)])
 
-    def topmost(self, names: Collection[str], tenant: str) -> list[str]:
-        """Those of the names that hold none of the others, in order."""
-        return sorted(name for name in names if len(self.roles(name, tenant) & frozenset(names)) == 1)
+    def topmost(self, names: Collection[str], tenant: str) -> dict[str, list[str]]:
+        """Those of the names that hold none of the others, in order; each with the people among them who hold it."""
+        among = frozenset(names)
+        held = {name: self.roles(name, tenant) & among for name in sorted(names)}
+        found: dict[str, list[str]] = {name: [] for name, roles in held.items() if len(roles) == 1}
+        for name in filter(self.is_person, held):
+            for role in held[name] & found.keys():
+                found[role].append(name)
+        return found
 
     def way(self, who: str, tenant: str, right: Right) -> Way:
         """A shortest way from a name to a right it has in a tenant."""

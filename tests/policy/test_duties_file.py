@@ -135,3 +135,13 @@ def test_says_what_a_file_has_otherwise() -> None:
         "the pair b names others",
         "the pair c is new",
     ]
+
+
+def test_of_very_many_conflicts_check_tells_how_many_there_are() -> None:
+    both = [f"p, u{n}, demo, {name}, allow" for n in range(60) for name in ("documents.operate", "documents.audit")]
+    told = list(findings(judged("enforce: true", "2027-01-01", *both), "policies/approvals.yaml"))
+    assert len(told) == 51
+    assert (str(told[-1][0]), told[-1][1]) == (
+        "policies/approvals.yaml: and 12 more conflicts of duties; erp-gateway policy sod tells them all",
+        True,
+    )

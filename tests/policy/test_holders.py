@@ -43,6 +43,6 @@ def test_a_way_is_the_rows_from_the_name_to_the_right() -> None:
 
 def test_people_are_names_without_members_and_the_topmost_hold_none_of_the_others() -> None:
     assert [name for name in ("buyer", "li", "wu") if HOLDERS.is_person(name)] == ["wu"]
-    assert HOLDERS.topmost({"li", "wu", "an"}, "one") == ["an", "li"]
-    assert HOLDERS.topmost({"li", "wu"}, "two") == ["li", "wu"]
+    assert HOLDERS.topmost({"li", "wu", "an"}, "one") == {"an": ["an"], "li": ["wu"]}
+    assert HOLDERS.topmost({"li", "wu"}, "two") == {"li": [], "wu": ["wu"]}
     assert HOLDERS.roles("wu", "one") == {"wu", "li", "buyer"}
