@@ -24,11 +24,11 @@ from gateway.exchange import Exchange, Outgoing, Principal, Reply, Whole
 from gateway.exchange import Request as Call
 from gateway.holding import Asking, admit, value_of
 from gateway.ports import Clock, Decision, Decisions, Policy, asked_by
-from gateway.scope import Context, Records, Scope
+from gateway.scope import Context, Records
 from gateway.sending import Writing, addressed
 from gateway.stages.authorize import forbidden
 from gateway.stages.record import Initiator, fingerprint, natural_key
-from gateway.stages.restrict import Restriction, restricted
+from gateway.stages.restrict import Restriction, refused_by, restricted
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _WAIT = re.compile(rb'(?:^|,)\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[;,]|$)', re.IGNORECASE)
@@ -153,6 +153,8 @@ class Follow:
         try:
             await writing.prepare(again)
         except Problem as problem:
+            if isinstance(problem, Forbidden):
+                await self._refused(document, exchange, refused_by(problem))
             if isinstance(exchange.guard, Restriction):
                 exchange.guard.problem(problem)
             raise
@@ -163,41 +165,44 @@ class Follow:
             id_ = exchange.params["id"]
             return find(connection, id_) if _ID.fullmatch(id_) else None
 
-        document, principal = await self.ledger.read(look), exchange.principal
+        document = await self.ledger.read(look)
         try:
             return self._mine(document, exchange)
         except (NotFound, Forbidden):
-            if document is not None and principal is not None and handed_in_by(principal, document):
-                await self._refused(document, exchange, principal)
+            if document is not None:
+                await self._refused(document, exchange)
             raise
 
-    async def _refused(self, document: Document, exchange: Exchange, principal: Principal) -> None:
-        """Its own document, which policy does not let it see."""
-        asked = asked_by(exchange, principal)._replace(operation=document.operation, version=document.version)
+    async def _refused(self, document: Document, exchange: Exchange, kinds: tuple[str, ...] = ()) -> None:
+        """Policy does not let the caller see or change a document of its own. That one is another's is nothing policy says."""
+        principal = exchange.principal
+        if principal is not None and handed_in_by(principal, document):
+            asked = asked_by(exchange, principal)._replace(operation=document.operation, version=document.version)
+            decision, unmet = self._answer(document, exchange, principal)
+            await self.decisions.denied(asked, decision, kinds or unmet)
+
+    def _answer(self, document: Document, exchange: Exchange, principal: Principal) -> tuple[Decision, tuple[str, ...]]:
+        """What policy says of the operation the document came by, and which of its conditions do not hold."""
         decision = self.policy.decide(principal, document.operation, document.version)
-        met = not decision.allowed or decision.scope is None
-        unmet = () if met or decision.scope is None else decision.scope.unmet(Context(self.clock.now(), asked.address))
-        await self.decisions.denied(asked, decision, unmet)
+        if not decision.allowed or decision.scope is None:
+            return decision, ()
+        return decision, decision.scope.unmet(Context(self.clock.now(), exchange.request.peer))
 
     def _mine(self, document: Document | None, exchange: Exchange) -> Document:
+        """What restricts the operation the document came by restricts its document."""
         principal = exchange.principal
         if document is None or principal is None:
             raise NotFound("There is no such document of yours.")
-        decision = self.policy.decide(principal, document.operation, document.version)
+        decision, unmet = self._answer(document, exchange, principal)
         if not handed_in_by(principal, document) or not decision.allowed:
             raise NotFound("There is no such document of yours.")
-        self._restrict(document, exchange, principal, decision.scope)
+        if unmet:
+            raise forbidden(asked_by(exchange, principal), exchange, decision, unmet)
+        if decision.scope is not None:
+            writing = self.writing_of(document.operation, document.version)
+            exchange.guard = restricted(decision.scope, writing.records if writing else Records(), principal, writes=True)
         exchange.notes |= {"document": document.id, "state": document.state.value}
         return document
-
-    def _restrict(self, document: Document, exchange: Exchange, principal: Principal, scope: Scope | None) -> None:
-        """What restricts the operation the document came by restricts its document."""
-        if scope is not None:
-            unmet = scope.unmet(Context(self.clock.now(), exchange.request.peer))
-            if unmet:
-                raise forbidden(asked_by(exchange, principal), exchange, Decision(True, (), scope), unmet)
-            writing = self.writing_of(document.operation, document.version)
-            exchange.guard = restricted(scope, writing.records if writing else Records(), principal, writes=True)
 
 
 def handed_in_by(principal: Principal, document: Document) -> bool:

@@ -28,6 +28,15 @@ def test_upstreams_alone_are_a_deployment() -> None:
     assert gateway.upstreams["erp"].timeout == 15
 
 
+def test_how_much_of_ordinary_calls_is_noted_may_be_nothing() -> None:
+    assert (read(UPSTREAMS).decisions.sample, read(UPSTREAMS).decisions.repeats) == (3600, 60)
+    assert read(UPSTREAMS + "decisions: {sample: off}\n").decisions.sample == 0
+    assert read(UPSTREAMS + "decisions: {sample: 10m, repeats: 5s}\n").decisions.repeats == 5
+    for wrong in ("sample: never", "sample: false", "repeats: off", "repeats: 0s", "repeats: 2d"):
+        with pytest.raises(ConfigError, match=r"gateway\.yaml:2"):
+            read(UPSTREAMS + f"decisions: {{{wrong}}}\n")
+
+
 def test_a_full_deployment() -> None:
     gateway = read(
         "demo: true\nedge: {listen: '127.0.0.1:1', processes: 2, public_url: 'https://api.example.com', limits: {body: 2MiB}}\n"

@@ -71,6 +71,8 @@ def test_a_stage_is_configured_by_its_name() -> None:
         ("get: /a, call: x, faults: {Gone: 410}", "'Gone' is 410; use 400, 404, 409 or 422"),
         ("get: /a, call: x, limit: {eech: 1/s}", "unknown key 'eech'; did you mean 'each'?"),
         ("get: /a, call: x, limit: 1/s", "'limit' is '1/s'; write keys and values"),
+        ("get: /a, call: x, public: true, sensitive: true",
+         "'o' is public and sensitive, and nobody who calls it is known; remove 'public' or 'sensitive'"),
         ("post: /a, call: x, public: true",
          "'o' is public and would be recorded for nobody; remove 'public', or say delivery: direct"),
         ("get: /a, call: x, delivery: queued", "'o' is a get with delivery: queued; remove 'delivery'; reads are not recorded"),

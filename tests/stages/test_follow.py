@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from gateway.documents.records import Document, Terms, apply
 from gateway.documents.states import Event, State
-from gateway.errors import Conflict, NotFound, PreconditionFailed, Problem, Unprocessable
+from gateway.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Problem, Unprocessable
 from gateway.exchange import Exchange, Headers, Principal, Reply, Request, Whole
 from gateway.holding import intact
 from gateway.ports import Asked, Decision
+from gateway.scope import Fields, Scope
+from gateway.scope.conditions import parse_network
+from gateway.scope.fields import tree
 from gateway.sending import Writing
 from gateway.stages.follow import FOLLOWED, Follow, names, wanted_wait
 from tests import sends
@@ -40,6 +43,7 @@ class Policy:
     """It is its own decision log."""
 
     allowed: bool = True
+    scope: Scope | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
     denials: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -48,7 +52,7 @@ class Policy:
 
     def decide(self, principal: Principal, operation: str, version: str) -> Decision:
         self.asked.append((operation, version))
-        return Decision(self.allowed, ())
+        return Decision(self.allowed, (), self.scope)
 
 
 def follow(world: World, writing: Writing | None = None, policy: Policy | None = None) -> Follow:
@@ -114,6 +118,21 @@ async def test_without_the_right_to_its_operation_there_is_none(world: World) ->
     with pytest.raises(NotFound):
         await follow(world, policy=policy).get(call(one.id, who=Principal("crm", "demo")))
     assert len(policy.denials) == 1, "that it is somebody else's is nothing policy said"
+
+
+async def test_what_policy_refuses_of_its_own_document_is_on_record(world: World) -> None:
+    one = await held(world)
+    elsewhere = Policy(scope=Scope(networks=(parse_network("10.0.0.0/8"),)))
+    with pytest.raises(Forbidden):
+        await follow(world, policy=elsewhere).get(call(one.id))
+    assert elsewhere.denials == [(OA, "payments.create", "v1", ("network",))]
+    with pytest.raises(NotFound):
+        await follow(world, policy=elsewhere).get(call(one.id, who=Principal("crm", "demo")))
+    locked = Policy(scope=Scope(Fields(settable=tree([("amount",)]))))
+    with pytest.raises(Forbidden):
+        await follow(world, policy=locked).revise(call(one.id, body=payment("1.00")))
+    assert locked.denials == [(OA, "payments.create", "v1", ("fields",))]
+    assert len(elsewhere.denials) == 1
 
 
 @pytest.mark.parametrize("id_", ["", "x", "a\x00b", "A" * 32, "a" * 33, "%", "' or 1=1"])
