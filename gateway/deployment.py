@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gateway.approvals.file import Approvals, read_approvals
+from gateway.bundle import NAMES, SHORT, Bundle
 from gateway.config.credentials import Credential
-from gateway.config.folder import Folder
+from gateway.config.folder import Folder, Given
 from gateway.config.gateway import Gateway
 from gateway.config.routes import OperationBase, ResourceBase, SoapOrder, route_file
 from gateway.config.source import Source, literal_secrets, read_source, validate
@@ -27,6 +28,11 @@ from gateway.stages import CONFIGURABLE
 
 ORDER = ".soap.yaml"
 """What the names of files end with that are no route files but stand beside one."""
+
+SATELLITES = "satellites.yaml"
+SECRET = ("callback", "secret")
+"""Where in a satellite's entry a value may come from outside the file."""
+YAML = tuple(name for name in NAMES if name.endswith(".yaml"))
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,6 +73,19 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """Immutable. What the files of the policies folder say, and the bytes they say it with."""
+
+    bundle: Bundle
+    policy: PolicyFile
+    model_text: str
+    tests: PolicyTests
+    duties: Duties
+    approvals: Approvals
+    satellites: Satellites
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """Immutable. Paths in ``gateway`` are relative to ``folder``."""
 
@@ -74,15 +93,55 @@ class Deployment:
     source: Source
     gateway: Gateway
     resources: tuple[Resource, ...]
-    policy: PolicyFile
-    model_text: str
-    tests: PolicyTests
-    duties: Duties
-    approvals: Approvals
-    satellites: Satellites
+    policies: Policies
     tables: Mapping[str, Table]
     functions: Functions
-    warnings: tuple[Finding, ...]
+    doubts: tuple[Finding, ...]
+
+    @property
+    def bundle(self) -> Bundle:
+        return self.policies.bundle
+
+    @property
+    def policy(self) -> PolicyFile:
+        return self.policies.policy
+
+    @property
+    def model_text(self) -> str:
+        return self.policies.model_text
+
+    @property
+    def tests(self) -> PolicyTests:
+        return self.policies.tests
+
+    @property
+    def duties(self) -> Duties:
+        return self.policies.duties
+
+    @property
+    def approvals(self) -> Approvals:
+        return self.policies.approvals
+
+    @property
+    def satellites(self) -> Satellites:
+        return self.policies.satellites
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        return (*self.doubts, *self.satellites.warnings)
+
+    def own_policies(self) -> Folder:
+        """The policies folder, whatever this deployment decides by."""
+        return own_policies(self.folder, self.gateway)
+
+    def under(self, policies: Folder, *, sealed: bool) -> Deployment:
+        """The same deployment deciding by other files. Raises ``ConfigError`` with all their findings."""
+        findings = Findings()
+        found = read_policies(policies, self.gateway, findings, sealed=sealed)
+        findings.raise_if_any()
+        if found is None:
+            raise AssertionError("a part is missing without a finding")
+        return replace(self, policies=found)
 
     def watched(self) -> tuple[Path, ...]:
         """The folders whose files make up the deployment."""
@@ -93,19 +152,31 @@ class Deployment:
         return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(file.parent for file in (*contracts, *keys)))))
 
     def digest(self) -> str:
-        """A short name of what the files say, to tell snapshots apart in logs."""
+        """A short name of what the files on disk say now, to notice that they changed."""
+        return self._digest(lambda path: True).hexdigest()[:SHORT]
+
+    def name(self) -> str:
+        """A short name of what this deployment says, to tell snapshots apart in logs: its policy, be it on disk or not, and the
+        other files on disk."""
+        folder = (self.folder / self.gateway.policies).resolve()
+        digest = self._digest(lambda path: path.parent != folder or path.name not in NAMES)
+        digest.update(self.bundle.digest.encode())
+        return digest.hexdigest()[:SHORT]
+
+    def _digest(self, counts: Callable[[Path], bool]) -> hashlib._Hash:
         digest = hashlib.sha256()
         for folder in filter(Path.is_dir, self.watched()):
             for path in sorted(folder.iterdir()):
-                if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd"):
+                if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd") and counts(path):
                     digest.update(path.name.encode() + b"\0" + path.read_bytes())
-        return digest.hexdigest()[:12]
+        return digest
 
 
-def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = None) -> Deployment:
+def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = None, *, sealed: bool = False) -> Deployment:
     """Read ``gateway.yaml`` and everything it names. Raises ``ConfigError`` with all findings of all files.
 
-    :param policies: given the deployment's own policies folder, says which to read in its place."""
+    :param policies: given the deployment's own policies folder, says which to read in its place.
+    :param sealed: the policy must not depend on anything outside its files, whatever ``gateway.yaml`` says."""
     folder = path.parent
     findings = Findings()
     if not path.is_file():
@@ -119,27 +190,18 @@ def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = No
     if not shown.demo:
         findings.errors.extend(written)
     resources = _resources(folder, shown.routes, findings)
-    held = Folder(folder / shown.policies, shown.policies)
-    held = held if policies is None else policies(held)
-    policy = findings.attempt(_policy, held)
-    model = findings.attempt(_model, held)
-    tests = findings.attempt(_tests, held)
-    duties = findings.attempt(_duties, held)
-    approvals = findings.attempt(_approvals, held)
-    satellites = findings.attempt(_satellites, held, gateway, shown)
+    held = own_policies(folder, shown)
+    known = gateway or shown.model_copy(update={"demo": True})
+    found = read_policies(held if policies is None else policies(held), known, findings, sealed=sealed)
     tables = _tables(folder, shown.transformers, findings)
     scripts = sorted((folder / shown.transformers).glob("*.py"))
     shown_scripts = {script: f"{shown.transformers}/{script.name}" for script in scripts}
     functions = findings.attempt(load_functions, scripts, names=shown_scripts)
     findings.raise_if_any()
-    if not (source and gateway and policy and model and tests and duties and approvals):
+    if source is None or gateway is None or found is None or functions is None:
         raise AssertionError("a part is missing without a finding")
-    if satellites is None or functions is None:
-        raise AssertionError("a part is missing without a finding")
-    warnings = (*literal_secrets(source, gateway), *written, *satellites.warnings)
-    return Deployment(
-        folder, source, gateway, resources, policy, model, tests, duties, approvals, satellites, tables, functions, warnings
-    )
+    warnings = (*literal_secrets(source, gateway), *written)
+    return Deployment(folder, source, gateway, resources, found, tables, functions, warnings)
 
 
 def _resources(folder: Path, name: str, findings: Findings) -> tuple[Resource, ...]:
@@ -183,6 +245,62 @@ def _yaml_files(folder: Path, name: str, findings: Findings, *, needed: bool = T
     return paths
 
 
+# --- policies --------------------------------------------------------------------------------------------------------
+
+
+def own_policies(folder: Path, gateway: Gateway) -> Folder:
+    """The policies folder as it lies on disk."""
+    return Folder(folder / gateway.policies, gateway.policies)
+
+
+def in_place_of(own: Folder, bundle: Bundle, *, shown: str | None = None) -> Folder:
+    """The folder with the files of a bundle in it and no others of theirs; ``shown`` is how findings call it."""
+    name = own.shown if shown is None else shown
+    return Folder(own.path, name, {file: Given(f"{name}/{file}", bundle.files.get(file)) for file in NAMES})
+
+
+def bundle_of(folder: Folder) -> Bundle:
+    """The files that decide, each read once. Raises ``ConfigError`` for one that cannot be read."""
+    findings = Findings()
+    read = {name: findings.attempt(folder.read, name) for name in NAMES if folder.has(name)}
+    findings.raise_if_any()
+    return Bundle({name: data for name, data in read.items() if data is not None})
+
+
+def read_policies(folder: Folder, gateway: Gateway, findings: Findings, *, sealed: bool) -> Policies | None:
+    """What the files say, all of it from one reading of their bytes; ``None`` with the findings kept."""
+    bundle = findings.attempt(bundle_of, folder)
+    if bundle is None:
+        return None
+    given = {name: Given(folder.shown_name(name), bundle.files.get(name)) for name in NAMES}
+    held = Folder(folder.path, folder.shown, given)
+    policy = findings.attempt(_policy, held)
+    model = findings.attempt(_model, held)
+    tests = findings.attempt(_tests, held)
+    duties = findings.attempt(_duties, held)
+    approvals = findings.attempt(_approvals, held)
+    satellites = findings.attempt(_satellites, held, gateway)
+    if sealed or gateway.policy.activation == "dual":
+        findings.errors.extend(_outside(held))
+        findings.errors.extend(satellites.warnings if satellites else ())  # the history would keep what is secret
+    if policy is None or model is None or tests is None or duties is None or approvals is None or satellites is None:
+        return None
+    return Policies(bundle, policy, model, tests, duties, approvals, satellites)
+
+
+def _outside(folder: Folder) -> Iterator[Finding]:
+    """Values from elsewhere: two people who agree to the files would not have seen them. Secrets are not agreed to."""
+    for name in YAML:
+        try:
+            source = folder.source(name) if folder.has(name) else Source(name, None)
+        except ConfigError:
+            continue  # told by whoever reads the file
+        for place in source.references:
+            if name != SATELLITES or place[2:] != SECRET:
+                what = "takes a value from outside the file, where it could change without anybody agreeing (activation: dual)"
+                yield source.finding(place, what, "write the value itself")
+
+
 def _policy(folder: Folder) -> PolicyFile:
     return read_policy(folder.shown_name("policy.csv"), folder.read("policy.csv"))
 
@@ -209,6 +327,6 @@ def _approvals(folder: Folder) -> Approvals:
     return read_approvals(folder.source("approvals.yaml"))
 
 
-def _satellites(folder: Folder, gateway: Gateway | None, shown: Gateway) -> Satellites:
-    demo, loopback = shown.demo or gateway is None, shown.edge.listen.loopback or gateway is None
-    return read_satellites(folder.source("satellites.yaml"), shown.identity, demo=demo, loopback=loopback)
+def _satellites(folder: Folder, gateway: Gateway) -> Satellites:
+    loopback = gateway.edge.listen.loopback
+    return read_satellites(folder.source(SATELLITES), gateway.identity, demo=gateway.demo, loopback=loopback)

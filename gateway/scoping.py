@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any, Protocol
 
 from gateway.approvals.check import check_eligible, check_operations
+from gateway.approvals.compare import person_key
 from gateway.approvals.file import Approvals
 from gateway.config.routes import AmountPlace, OperationBase
 from gateway.config.source import Place as Where
@@ -19,14 +20,14 @@ from gateway.config.source import Source
 from gateway.deployment import Deployment
 from gateway.errors import Finding
 from gateway.exchange import Principal
-from gateway.people import PERMISSIONS
+from gateway.people import PERMISSIONS, POLICY_ACTIVATE
 from gateway.policy.differences import Asked, Side
 from gateway.policy.duties import Client
 from gateway.policy.duties_file import Judged, findings, judge
 from gateway.policy.expectations import PolicyTests, failures
 from gateway.policy.file import Restriction
 from gateway.policy.index import PolicyIndex
-from gateway.policy.roles import members_of
+from gateway.policy.roles import members_of, permitted
 from gateway.ports import Operation
 from gateway.scope import Path, Place, Records, parse_field
 from gateway.scope.fields import has_field
@@ -277,3 +278,21 @@ def ways_around(approvals: Approvals, entries: Sequence[Served]) -> Iterator[Fin
             what = f"{entry.id} calls {entry.target} as {ruled[entry.target]} does, without its approval rule"
             remedy = f"add a rule for {entry.id} to {approvals.source.path}, or remove the route"
             yield entry.source.finding(entry.place, what, remedy)
+
+
+def check_built_in(policy: PolicyIndex, entries: Iterable[Served], *, dual: bool) -> Iterator[Finding]:
+    """What is done at the console: no route may pass for it, and where a change of policy needs two people (``dual``) there must
+    be two."""
+    for entry in entries:
+        if entry.id in PERMISSIONS:
+            what = f"{entry.id} is what people do at the console, and cannot be the name of an operation"
+            yield entry.source.finding(entry.place, what, "name the resource or the operation otherwise")
+    if dual and not _two_activate(policy):
+        what = f"lets no two people do {POLICY_ACTIVATE} in every tenant, and a change of policy needs two (activation: dual)"
+        yield Finding(
+            policy.file.path, 0, what, "give it to a role with a p row, and the role to two with g rows, both for tenant *"
+        )
+
+
+def _two_activate(policy: PolicyIndex) -> bool:
+    return len(set(map(person_key, permitted(policy, POLICY_ACTIVATE, "*"))) - {""}) > 1

@@ -21,6 +21,7 @@ import uvicorn
 import uvloop
 from redis.asyncio import Redis
 
+from gateway.activation import Keeper, open_live
 from gateway.config.gateway import Gateway
 from gateway.config.values import Address
 from gateway.console.app import console
@@ -73,7 +74,7 @@ def serve(path: Path, *, only: Part | None = None, ready: Ready | None = None, a
 
 async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log: bool) -> None:
     async with open_stores(path, access_log=access_log) as stores:
-        live = Live(path, stores)
+        live = await open_live(path, stores)
         gateway = live.snapshot.deployment.gateway
         settle_memory()
         stop = asyncio.Event()
@@ -83,6 +84,7 @@ async def run(path: Path, *, only: Part | None, ready: Ready | None, access_log:
             running = [tasks.create_task(server.serve(sockets=[sock])) for server, sock in servers.values()]
             tasks.create_task(watch(live, stop))
             tasks.create_task(poll(live, stop))
+            tasks.create_task(Keeper(live).run(stop))
             if not gateway.counters.url.startswith("memory"):
                 tasks.create_task(Hints(live, Redis.from_url(gateway.counters.url), stores.clock).run(stop))
             tasks.create_task(_flush(stores.telemetry.log, stop))

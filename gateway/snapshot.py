@@ -41,7 +41,7 @@ from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.oracle import compare_with_casbin
 from gateway.ports import Authenticator, Client, Clock, Counters, Limit, Operation
 from gateway.routing import API, Route, RouteClash, Router
-from gateway.scoping import check_approvals, check_duties, check_policy, noted, records_of, ways_around, writes
+from gateway.scoping import check_approvals, check_built_in, check_duties, check_policy, noted, records_of, ways_around, writes
 from gateway.sending import MARGIN, Probe, Writing, split
 from gateway.stages import CONFIGURABLE
 from gateway.stages.authorize import Authorize
@@ -180,6 +180,8 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
         callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
         findings.errors.extend(check_approvals(deployment.approvals, callers, policy, entries))
         findings.warnings.extend(ways_around(deployment.approvals, entries))
+        dual = deployment.gateway.policy.activation == "dual"
+        findings.errors.extend(check_built_in(policy, entries, dual=dual))
     findings.raise_if_any()
     if policy is None or identity is None:
         raise AssertionError("a part is missing without a finding")
@@ -201,7 +203,7 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
         writings=compiler.writings,
         runtime=runtime,
         deployment=deployment,
-        digest=deployment.digest(),
+        digest=deployment.name(),
         clients=operations.clients,
         outermost=Observe().build(runtime),
         issuer=issuer,

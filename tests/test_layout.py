@@ -37,6 +37,7 @@ ELSEWHERE = {
     "documents/migrations/versions/0001_first_ledger.py": "documents/test_schema.py",
     "documents/migrations/versions/0003_decisions.py": "documents/test_schema.py",
     "documents/migrations/versions/0002_seals.py": "documents/test_schema.py",
+    "documents/migrations/versions/0004_policies.py": "documents/test_schema.py",
     "documents/tables.py": "documents/test_schema.py",
     "desk/views.py": "desk/test_detail.py",
     "edge/cycle.py": "edge/test_app.py",

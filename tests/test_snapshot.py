@@ -177,3 +177,22 @@ def test_a_second_way_to_what_a_rule_holds_is_pointed_out(tmp_path: Path) -> Non
     (warning,) = [warning for warning in build(read_deployment(path), check_stores(path)).warnings if "rule" in warning.what]
     assert str(warning).startswith("routes/payments.yaml:")
     assert "payments.again calls finance:CreatePayment as payments.create does, without its approval rule" in str(warning)
+
+
+def test_no_route_passes_for_what_people_do_at_the_console(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    edit(tmp_path / "routes" / "stock-movements.yaml", "resource: stock-movements", "resource: policy")
+    edit(tmp_path / "routes" / "stock-movements.yaml", "  create:", "  activate:")
+    with pytest.raises(ConfigError) as caught:
+        build(read_deployment(path), check_stores(path))
+    assert any("policy.activate is what people do at the console" in str(finding) for finding in caught.value.findings)
+
+
+def test_a_policy_that_two_people_change_lets_two_people_change_it(tmp_path: Path) -> None:
+    path = copy_deployment(tmp_path)
+    path.write_text(path.read_text("utf-8") + "\npolicy: {activation: dual}\n", "utf-8")
+    build(read_deployment(path), check_stores(path))
+    edit(tmp_path / "policies" / "policy.csv", "g, security-admin-2, security-admin,    *\n", "")
+    with pytest.raises(ConfigError) as caught:
+        build(read_deployment(path), check_stores(path))
+    assert [finding.what for finding in caught.value.findings if "a change of policy needs two" in finding.what] != []

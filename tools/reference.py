@@ -25,7 +25,7 @@ from gateway.cli import app
 from gateway.cli.schema import Kind, text
 from gateway.config.console import Console, SignIn
 from gateway.config.credentials import Basic, Certificate, Credentials, Security, Verify
-from gateway.config.gateway import Counters, Decisions, Edge, EdgeLimits, Gateway, Ledger, Upstream, Writes
+from gateway.config.gateway import Counters, Decisions, Edge, EdgeLimits, Gateway, Ledger, Policy, Upstream, Writes
 from gateway.config.messages import Channel, Messages
 from gateway.config.routes import AmountPlace, ProbeSection, RecordsSection, route_file
 from gateway.documents import states
@@ -180,6 +180,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "ledger": lambda: options(Ledger),
     "decisions": lambda: options(Decisions),
     "counters": lambda: options(Counters),
+    "policy": lambda: options(Policy),
     "sign-in": lambda: options(SignIn),
     "messages": lambda: options(Messages),
     "channel": lambda: options(Channel),

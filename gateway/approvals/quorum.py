@@ -39,7 +39,7 @@ MESSAGES: Mapping[str, str] = {
 class Hold:
     """Immutable. What waits, and for whom.
 
-    :param required: how many people must agree, two at least.
+    :param required: how many people must agree, two at least; one beside somebody who is known to have asked.
     :param approvers: Casbin role that may vote; ``escalated`` is the role that may vote too once the hold was escalated.
     :param initiator: the person who asked; ``None`` where no one vouches for who it was, and then nobody is kept out as such.
     :param editors: everybody who changed the document since.
@@ -60,8 +60,8 @@ class Hold:
     escalated: str | None = None
 
     def __post_init__(self) -> None:
-        if self.required < 2:
-            raise ValueError("a hold needs two people at least")
+        if self.required < (1 if person_key(self.initiator or "") else 2):
+            raise ValueError("a hold needs two people at least, who asked among them where that is known")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A folder of configuration files as it lies on disk, or with others in their place: a file somebody proposes, an old revision.
+"""A folder of configuration files as it lies on disk, or with others in their place: one somebody proposes, an old revision.
 
 Whoever reads the files does not see the difference, but for the names that findings call them by.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.config.source import Source, parse_source, read_source
+from gateway.config.source import Source, read_source, remembered
 from gateway.errors import ConfigError, Finding
 
 
@@ -54,5 +54,5 @@ class Folder:
     def source(self, name: str) -> Source:
         """A YAML file. Raises ``ConfigError``."""
         if name in self.given:
-            return parse_source(self.read(name), name=self.shown_name(name), folder=self.path)
+            return remembered(self.read(name), self.path / name, name=self.shown_name(name))
         return read_source(self.path / name, name=self.shown_name(name))

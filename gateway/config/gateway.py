@@ -142,6 +142,16 @@ class Decisions(Section):
     )
 
 
+class Policy(Section):
+    """How a changed policy goes live."""
+
+    activation: Literal["files", "dual"] = Field(
+        "files",
+        description="files: good files in the policies folder are live at once. dual: they wait until one person has proposed "
+        "them at the console and another has agreed. Taken when the gateway starts.",
+    )
+
+
 class Counters(Section):
     """Where rate limits are counted."""
 
@@ -243,6 +253,7 @@ class Gateway(Section):
     decisions: Decisions = Decisions()
     counters: Counters = Counters()
     identity: Identity = Identity()
+    policy: Policy = Policy()
     messages: Messages = Messages()
     upstreams: Annotated[dict[str, Upstream], Field(min_length=1, description="The systems behind the gateway, by name.")]
     routes: str = Field("routes", description="Folder of route files.")

@@ -78,14 +78,19 @@ def read_source(path: Path, *, name: str | None = None) -> Source:
         raise ConfigError(
             [Finding(shown, 0, f"cannot be read ({error.strerror})", "put the file there and make it readable")]
         ) from error
-    known = _LAST.get((shown, path))
+    return remembered(data, path, name=shown)
+
+
+def remembered(data: bytes, path: Path, *, name: str) -> Source:
+    """The same of bytes that were read from there, or that stand in their place. Raises ``ConfigError`` and nothing else."""
+    known = _LAST.get((name, path))
     if known is not None and known[0] == data:
         return known[1]
-    source = parse_source(data, name=shown, folder=path.parent)
+    source = parse_source(data, name=name, folder=path.parent)
     if not source.references:
         while len(_LAST) >= MAX_KEPT:
             _LAST.pop(next(iter(_LAST)), None)
-        _LAST[shown, path] = (data, source)
+        _LAST[name, path] = (data, source)
     return source
 
 

@@ -18,7 +18,7 @@ from babel.numbers import format_currency
 from gateway.approvals.messages import msgid
 from gateway.desk import MESSAGES, Refusal
 from gateway.errors import Problem
-from gateway.holding import OBJECTIONS, REASONS
+from gateway.holding import OBJECTIONS, REASONS, proposals
 from gateway.languages import Language
 from gateway.policy.matrix import Cell
 from gateway.policy.sentences import Sentence
@@ -146,6 +146,7 @@ ADVICE: Mapping[str, str] = {
 
 NOTES: Mapping[str, str] = {
     **OBJECTIONS,
+    **proposals.OBJECTIONS,
     "no_route": msgid("The route it came by is gone."),
     "not_accepted": msgid("It cannot be sent as it is any more: %(detail)s"),
     "sender_gone": msgid("Whoever was sending it stopped in the middle."),
@@ -163,7 +164,7 @@ LIMITS: Mapping[str, str] = {
     "conditions": msgid("at some times or from some networks only"),
 }
 
-SENTENCES: Mapping[str, str] = {**REASONS, **MESSAGES}
+SENTENCES: Mapping[str, str] = {**REASONS, **proposals.REASONS, **MESSAGES}
 DASH = "–"
 JUST_NOW = msgid("just now")
 

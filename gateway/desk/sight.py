@@ -146,13 +146,14 @@ class Viewer:
 
     def ballots(self, connection: Connection, found: Iterable[Item]) -> dict[str, Ballot]:
         held = [(item.id, item.revision, item.received_at, item.hold) for item in found if item.hold is not None]
-        return ballots(connection, held, self.person.tenant, self.roles)
+        return ballots(connection, held, self.person.tenant, self.roles, self._policy)
 
     def is_asked(self, ballot: Ballot) -> bool:
         """Whether the person, or somebody whose place they may take now, holds a role that decides."""
         asked = {ballot.question.approvers, ballot.question.escalated}
-        others = (self.roles.of(delegator) for delegator in ballot.delegators(self.person.subject, self.now))
-        return any(asked & roles for roles in (self.own, *others))
+        own = ballot.roles.of(self.person.subject, self.person.roles)
+        others = (ballot.roles.of(delegator) for delegator in ballot.delegators(self.person.subject, self.now))
+        return any(not asked.isdisjoint(roles) for roles in (own, *others))
 
     def is_party(self, ballot: Ballot) -> bool:
         """Whether the person asked for it, or changed it."""

@@ -91,6 +91,10 @@ class Ledger:
         except (SQLAlchemyError, OSError) as error:
             raise LedgerUnavailable("The ledger cannot be read.") from error
 
+    async def proved(self, look: Callable[[Connection, bytes], T]) -> T:
+        """The same, with the key that tells an entry of the chain from one somebody else wrote."""
+        return await self.read(lambda connection: look(connection, self._key))
+
     async def changed(self, document: str, timeout: float) -> None:
         """Wait until somebody touched the document, at most ``timeout`` seconds; may return early for no reason, and does so
         every second for the sake of changes by other processes."""

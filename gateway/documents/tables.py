@@ -167,6 +167,32 @@ credentials = Table(
     Index("ix_credentials_person", "person"),
 )
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary),  # the files, packed; nothing where they hold a secret in plain text
+    Column("first_seen", Double, nullable=False),
+)
+"""Every policy that was live or proposed, by the SHA-256 of its content."""
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("number", _ID, primary_key=True, autoincrement=True),
+    Column("digest", String(64), ForeignKey("policies.digest"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("how", String(10), nullable=False),  # start, file, rollback or document
+    Column("mode", String(8), nullable=False),  # the setting policy.activation: files or dual
+    Column("proposal", String(32)),  # the document by which two people agreed
+    Column("proposed_by", String(200)),
+    Column("approved_by", Text, nullable=False),  # JSON: a list of people
+    Column("summary", String(300), nullable=False),
+    Column("entry", BigInteger, nullable=False),  # the audit entry that says so; without it the row counts for nothing
+    sqlite_autoincrement=True,
+)
+"""Which policy went live when. The last one is live wherever policies need two people."""
+
 audit = Table(
     "audit",
     metadata,

@@ -17,6 +17,7 @@ from gateway.documents.anchors import head_of
 from gateway.documents.audit import Anchor, Head, Sealed
 from gateway.documents.decisions import FILED, ORPHANS, misfiled
 from gateway.documents.history import History, differences
+from gateway.documents.policies import MARK, doubtful
 from gateway.documents.states import FINAL
 from gateway.documents.verifier import Tampering, Verifier
 
@@ -37,7 +38,7 @@ _GONE = (
     select(_A.c.document)
     .distinct()
     .outerjoin(_D, _D.c.id == _A.c.document)
-    .where(_D.c.id.is_(None), _A.c.document > bindparam("after"))
+    .where(_D.c.id.is_(None), _A.c.document > bindparam("after"), _A.c.document != MARK)
     .order_by(_A.c.document)
     .limit(PAGE)
 )
@@ -81,7 +82,7 @@ def verify(connection: Connection, key: bytes, anchors: Iterable[Anchor]) -> Ver
 
 
 def strayed(connection: Connection) -> Iterator[Strayed]:
-    """Documents whose row differs from what their entries say."""
+    """Documents, and policies that were live, whose row differs from what their entries say."""
     for page in _chunks(_pages(connection, _DOCUMENTS, "id", "")):
         told = _told(connection, [row.id for row in page])
         found = differences(connection, told)
@@ -90,6 +91,7 @@ def strayed(connection: Connection) -> Iterator[Strayed]:
         for document, history in _told(connection, [row.document for row in page]).items():
             if history.facts.get("to") not in FINAL:
                 yield Strayed(document, f"was {history.facts.get('to')} and is gone")
+    yield from (Strayed(MARK, what) for what in doubtful(connection))
 
 
 def _told(connection: Connection, documents: list[str]) -> dict[str, History]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -19,10 +20,15 @@ from gateway.approvals.quorum import Hold as Question
 from gateway.documents import tables
 from gateway.documents.records import Document, Hold
 from gateway.errors import BadRequest, Unprocessable
+from gateway.exchange import Principal
+from gateway.people import POLICY_ACTIVATE
+from gateway.policy.index import PolicyIndex
 from gateway.policy.roles import Roles
 from gateway.protocols import json_http
 
 MOST_DEPTH = 200
+EVERY_TENANT = "*"
+"""As a caller's tenant: one that only rows for every tenant are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,30 @@ class Cast:
     reason: str | None = None
 
 
+class Holders(Protocol):
+    """Who holds what a hold asks for."""
+
+    def of(self, subject: str, carried: Iterable[str] = ()) -> Collection[str]:
+        """Everything somebody holds; ``carried`` are roles that their sign-in gives beside the policy file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """Immutable. Stands for roles where a built-in operation says who decides, for all tenants: it is held by those whom policy
+    lets do it in their own tenant, with what their sign-in carries, and in every tenant, by rows alone. Nobody holds it by a role
+    of its name, nor by a role that only a sign-in gives."""
+
+    policy: PolicyIndex
+    tenant: str
+    operation: str
+
+    def of(self, subject: str, carried: Iterable[str] = ()) -> Collection[str]:
+        asked = (Principal(subject, self.tenant, tuple(carried)), Principal(subject, EVERY_TENANT))
+        allowed = all(self.policy.decide(principal, self.operation, "").allowed for principal in asked)
+        return frozenset({self.operation}) if allowed else frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Ballot:
     """Immutable. The question people are asked, their votes in the order they were given, and who may act for whom."""
@@ -42,7 +72,7 @@ class Ballot:
     question: Question
     casts: tuple[Cast, ...]
     delegations: tuple[Delegation, ...]
-    roles: Roles
+    roles: Holders
 
     def quorum(self) -> Quorum:
         return quorum(self.question, self._votes(), self._roles_of, self.delegations)
@@ -81,17 +111,24 @@ class Ballot:
         return self.roles.of(name, carried)
 
 
-def ballots(connection: Connection, held: Iterable[tuple[str, int, float, Hold]], tenant: str, roles: Roles) -> dict[str, Ballot]:
-    """The ballots of documents of one tenant, each given by id, revision, time it was received, and hold."""
+def ballots(
+    connection: Connection, held: Iterable[tuple[str, int, float, Hold]], tenant: str, roles: Roles, policy: PolicyIndex
+) -> dict[str, Ballot]:
+    """The ballots of documents of one tenant, each given by id, revision, time it was received, and hold. On a change of policy
+    nobody votes in the place of somebody else."""
     documents = list(held)
     if not documents:
         return {}
     casts = _casts(connection, [document for document, *_ in documents])
     delegations = delegations_of(connection, tenant, min(received for _, _, received, _ in documents))
-    return {
-        document: Ballot(question(hold, revision, received), tuple(casts.get(document, ())), delegations, roles)
-        for document, revision, received, hold in documents
-    }
+    found = {}
+    for document, revision, received, hold in documents:
+        asked, given = question(hold, revision, received), tuple(casts.get(document, ()))
+        if hold.rule == POLICY_ACTIVATE:
+            found[document] = Ballot(asked, given, (), Permitted(policy, tenant, POLICY_ACTIVATE))
+        else:
+            found[document] = Ballot(asked, given, delegations, roles)
+    return found
 
 
 def question(hold: Hold, revision: int, received_at: float) -> Question:

@@ -104,7 +104,7 @@ def recheck(
     except Unprocessable:
         return Objection(Event.DISTRUST, "rule_unreadable")
     roles = Roles(rules.policy, document.tenant)
-    return _Look(connection, document, document.hold, rule, asking, facts, value, now).at(roles)
+    return _Look(connection, document, document.hold, rule, asking, facts, value, now).at(roles, rules.policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,12 @@ class _Look:
     value: object
     now: float
 
-    def at(self, roles: Roles) -> Objection | None:
+    def at(self, roles: Roles, policy: PolicyIndex) -> Objection | None:
         document, hold = self.document, self.hold
         if manifest_hash(manifest(self.facts, self.value, document.revision)) != hold.payload_hash:
             return Objection(Event.REOPEN, "rule_changed", self._again(0))
         key = (document.id, document.revision, document.received_at, hold)
-        ballot = ballots(self.connection, [key], document.tenant, roles)[document.id]
+        ballot = ballots(self.connection, [key], document.tenant, roles, policy)[document.id]
         stood = ballot.quorum()
         stands = ballot.asking(question(_as_asked_now(hold, self.rule), document.revision, document.received_at)).quorum()
         if not stood.met or not stands.met:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
+from gateway.exchange import Principal
 from gateway.policy.file import PolicyFile
 from gateway.policy.index import PolicyIndex
 
@@ -28,8 +29,11 @@ class Roles:
 
     def members(self, role: str) -> frozenset[str]:
         """The people who hold a role: names the file knows. A name that others are members of is a role and no person."""
-        reached = _reached(self._down, (role,))
-        return frozenset(name for name in reached if name in self._known and not self._down.get(name))
+        return frozenset(name for name in self.names(role) if name in self._known and not self._down.get(name))
+
+    def names(self, role: str) -> frozenset[str]:
+        """Every name that holds a role, the role's own and those of roles that hold it among them."""
+        return _reached(self._down, (role,))
 
     @cached_property
     def _up(self) -> Mapping[str, list[str]]:
@@ -53,6 +57,13 @@ def roles_of(policy: PolicyFile | PolicyIndex, subject: str, tenant: str) -> fro
 def members_of(policy: PolicyFile | PolicyIndex, role: str, tenant: str) -> frozenset[str]:
     """Everybody who holds ``role`` in a tenant, directly or through other roles."""
     return Roles(policy, tenant).members(role)
+
+
+def permitted(policy: PolicyIndex, operation: str, tenant: str) -> frozenset[str]:
+    """The names the file knows that may do something at the console, those of roles among them: they are held by name."""
+    roles = Roles(policy, tenant)
+    names = frozenset[str]().union(*(roles.names(role) for role in opening(policy, operation, "", tenant)))
+    return frozenset(name for name in names if policy.decide(Principal(name, tenant), operation, "").allowed)
 
 
 def opening(policy: PolicyFile | PolicyIndex, operation: str, version: str, tenant: str | None = None) -> tuple[str, ...]:

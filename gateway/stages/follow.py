@@ -23,6 +23,7 @@ from gateway.errors import Conflict, FieldError, Forbidden, NotFound, Preconditi
 from gateway.exchange import Exchange, Outgoing, Principal, Reply, Whole
 from gateway.exchange import Request as Call
 from gateway.holding import Asking, admit, value_of
+from gateway.people import PERMISSIONS
 from gateway.ports import Clock, Decision, Decisions, Policy, asked_by
 from gateway.scope import Context, Records
 from gateway.sending import Writing, addressed
@@ -191,7 +192,7 @@ class Follow:
     def _mine(self, document: Document | None, exchange: Exchange) -> Document:
         """What restricts the operation the document came by restricts its document."""
         principal = exchange.principal
-        if document is None or principal is None:
+        if document is None or principal is None or document.operation in PERMISSIONS:
             raise NotFound("There is no such document of yours.")
         decision, unmet = self._answer(document, exchange, principal)
         if not handed_in_by(principal, document) or not decision.allowed:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection, func, select
 
+from gateway.activation import Release
 from gateway.documents import tables
 from gateway.documents.anchors import Anchors
 from gateway.documents.ledger import LedgerUnavailable
@@ -16,7 +18,9 @@ from gateway.documents.records import Document
 from gateway.documents.states import UNRESOLVED
 from gateway.holding import Objection, Sends, recheck
 from gateway.live import Live
-from gateway.policy.roles import members_of
+from gateway.people import POLICY_ACTIVATE
+from gateway.policy.index import PolicyIndex
+from gateway.policy.roles import members_of, permitted
 from gateway.ports import Client
 from gateway.upstreams.http1 import Http1Client
 from gateway.worker.callbacks import Callbacks, client_settings
@@ -49,9 +53,10 @@ class Worker:
         messages = Messages(
             stores.ledger,
             lambda: Settings.of(live.snapshot.deployment.gateway),
-            lambda role, tenant: members_of(live.snapshot.policy, role, tenant),
+            lambda role, tenant: _members(live.snapshot.policy, role, tenant),
         )
-        deliveries = Deliveries(stores.ledger, stores.clock, lambda *of: live.snapshot.writing_of(*of), self._still_stands)
+        own = {POLICY_ACTIVATE: Release(live)}
+        deliveries = Deliveries(stores.ledger, stores.clock, lambda *of: live.snapshot.writing_of(*of), self._still_stands, own)
         timers = Timers(stores.ledger, lambda *of: live.snapshot.terms_of(*of))
         handlers = {"send": deliveries.send, "watch": deliveries.watch, "probe": deliveries.probe}
         handlers |= dict.fromkeys(EVENTS, timers.fire)
@@ -90,6 +95,11 @@ class Worker:
 
     def _count(self, state: str) -> float:
         return float(self._counts.get(state, 0))
+
+
+def _members(policy: PolicyIndex, role: str, tenant: str) -> Collection[str]:
+    """Who is asked: the people of a role, or those whom policy lets decide."""
+    return permitted(policy, role, "*") if role == POLICY_ACTIVATE else members_of(policy, role, tenant)
 
 
 def _by_state(connection: Connection) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -22,6 +22,7 @@ from gateway.sending import MOST_TOLD, Writing, addressed, ask, exchange_of, set
 log = structlog.get_logger()
 
 Writings = Callable[[str, str], Writing | None]
+Own = Callable[[Work, Document], Awaitable[None]]
 
 MOST_CLAIMS = 10
 """How often a piece of work may break or be left lying before operators get its document."""
@@ -34,19 +35,26 @@ class Deliveries:
 
     :param writing_of: how documents of an operation and version are sent now; ``None`` when no route serves it any more.
     :param recheck: whether what people agreed to still stands, asked in the unit that commits the intent to send.
+    :param own: what is not sent anywhere but done by the gateway itself, by operation.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, writing_of: Writings, recheck: Recheck) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, writing_of: Writings, recheck: Recheck, own: Mapping[str, Own] | None = None
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._writing_of = writing_of
         self._recheck = recheck
+        self._own = own or {}
 
     async def send(self, work: Work) -> None:
         """Commit the intent, send, record the outcome."""
         document = await self._document(work)
         if document is None or document.state not in (State.APPROVED, State.QUEUED):
             await self._forget(work)
+            return
+        if document.operation in self._own:
+            await self._own[document.operation](work, document)
             return
         if work.attempts > MOST_CLAIMS:
             await self._ledger.write(lambda tx: self._distrust(tx, work, {"code": "broken"}))

@@ -22,6 +22,7 @@ from babel.messages.pofile import read_po
 
 from gateway.approvals.messages import msgid
 from gateway.documents.records import Document
+from gateway.people import POLICY_ACTIVATE
 
 LOCALE: Final = Path(__file__).parent / "locale"
 
@@ -48,6 +49,7 @@ ALARMS: Final[Mapping[str, str]] = {
 
 PAYMENT: Final = msgid("A payment of %(amount)s")
 SOME_PAYMENT: Final = msgid("A payment")
+POLICY: Final = msgid("A change of policy")
 SOME_ALARM: Final = msgid("%(operation)s: a document needs an operator.")
 NO_DOCUMENT: Final = msgid("Something in the gateway needs an operator (%(code)s).")
 
@@ -85,8 +87,9 @@ def _question(document: Document, translate: Any, now: float) -> dict[str, objec
     if hold is None:
         raise ValueError("nobody is asked about a document without a hold")
     amount = _amount(hold.facts)
+    what = POLICY if document.operation == POLICY_ACTIVATE else SOME_PAYMENT
     return {
-        "payment": translate(PAYMENT) % {"amount": amount} if amount else translate(SOME_PAYMENT),
+        "payment": translate(PAYMENT) % {"amount": amount} if amount else translate(what),
         "received": min(hold.received, hold.required),
         "required": hold.required,
         "hours": max(math.ceil((hold.expires_at - now) / 3600), 0),

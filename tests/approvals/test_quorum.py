@@ -131,9 +131,19 @@ def test_more_than_two_can_be_needed_and_never_fewer() -> None:
     three = replace(HOLD, required=3)
     assert not counted(yes("approver-a"), yes("approver-b"), hold=three).met
     assert counted(yes("approver-a"), yes("approver-b"), yes("approver-c"), hold=three).met
-    for required in (1, 0, -1):
+    for required in (0, -1):
         with pytest.raises(ValueError, match="two people"):
             replace(HOLD, required=required)
+    for nobody in (None, "", "\u200b"):
+        with pytest.raises(ValueError, match="two people"):
+            replace(HOLD, required=1, initiator=nobody)
+
+
+def test_one_beside_who_asked_makes_two() -> None:
+    one = replace(HOLD, required=1)
+    assert not counted(hold=one).met
+    assert counted(yes("approver-a"), hold=one).met
+    assert not counted(yes(one.initiator or ""), hold=one).met
 
 
 def test_a_hold_without_a_known_initiator() -> None:

@@ -20,11 +20,12 @@ async def test_votes_come_in_the_order_they_were_given_and_attestations_are_none
     assert len(await each_world.rows(tables.votes, document)) == 3
     assert document.hold is not None
     key = (document.id, document.revision, document.received_at, document.hold)
-    roles = Roles(each_world.book.policy, "demo")
-    ballot = (await each_world.ledger.read(lambda connection: ballots(connection, [key], "demo", roles)))[document.id]
+    policy = each_world.book.policy
+    roles = Roles(policy, "demo")
+    ballot = (await each_world.ledger.read(lambda connection: ballots(connection, [key], "demo", roles, policy)))[document.id]
     assert [cast.vote.person for cast in ballot.casts] == ["approver-a", "approver-b"]
     assert ballot.quorum().met
-    assert await each_world.ledger.read(lambda connection: ballots(connection, [], "demo", roles)) == {}
+    assert await each_world.ledger.read(lambda connection: ballots(connection, [], "demo", roles, policy)) == {}
 
 
 async def test_a_delegation_ends_when_it_is_taken_back(each_world: World) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.exchange import Principal
 from gateway.policy.file import PolicyFile, read_policy
 from gateway.policy.index import compile_policy
-from gateway.policy.roles import Roles, members_of, opening, roles_of
+from gateway.policy.roles import Roles, members_of, opening, permitted, roles_of
 
 TEXT = """\
 p, finance-approver, demo, payments.get, allow
@@ -90,3 +90,22 @@ g2, looking, reading
     assert opening(found, "orders.get", "v2", "a") == ("reader", "writer")
     assert opening(compile_policy(found), "orders.get", "v1", "b") == ("writer", "stopped")
     assert opening(found, "orders.list", "v1") == ()
+
+
+def test_the_names_that_may_do_something_at_the_console() -> None:
+    rows = """\
+p, admins, cn01, policy.activate, allow
+p, boss,   *,    policy.activate, allow
+p, left,   *,    policy.activate, deny
+g, a,      admins, cn01
+g, b,      admins, cn01
+g, b,      left,   cn01
+g, others, admins, cn01
+g, c,      others, cn01
+g, d,      admins, cn02
+# end
+"""
+    index = compile_policy(read_policy("policy.csv", rows.encode()))
+    assert permitted(index, "policy.activate", "cn01") == {"admins", "boss", "a", "others", "c"}
+    assert permitted(index, "policy.activate", "cn02") == {"boss"}
+    assert permitted(index, "policy.read", "cn01") == frozenset()

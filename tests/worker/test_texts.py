@@ -59,7 +59,7 @@ def test_in_chinese() -> None:
 
 def test_every_sentence_is_translated_with_the_same_parameters() -> None:
     sentences = {*texts.SUBJECTS.values(), *texts.SENTENCES.values(), *texts.ALARMS.values()}
-    sentences |= {texts.PAYMENT, texts.SOME_PAYMENT, texts.SOME_ALARM, texts.NO_DOCUMENT}
+    sentences |= {texts.PAYMENT, texts.SOME_PAYMENT, texts.POLICY, texts.SOME_ALARM, texts.NO_DOCUMENT}
     with (LOCALE / "zh_CN" / "LC_MESSAGES" / "messages.po").open("rb") as file:
         translated = {message.id: message.string for message in read_po(file) if message.id}
     assert set(translated) == sentences
