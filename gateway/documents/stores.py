@@ -7,10 +7,12 @@ PostgreSQL runs on asyncpg. A connection that failed is never used again.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -24,6 +26,9 @@ Work = Callable[[Connection], T]
 READERS = 4
 BUSY_SECONDS = 20
 """How long a writer waits for its turn, and how long PostgreSQL lets one that stopped in the middle keep the others waiting."""
+
+
+BUSY_AGAIN = 0.01
 
 
 class Store(Protocol):
@@ -94,7 +99,20 @@ def _sqlite(url: str, connections: int, begin: str, pragmas: tuple[str, ...]) ->
 def _prepare(connection: Any, pragmas: tuple[str, ...]) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred, and come with the first write only
     for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", *pragmas):
-        connection.execute(f"PRAGMA {pragma}").close()
+        _patiently(connection, f"PRAGMA {pragma}")
+
+
+def _patiently(connection: Any, statement: str) -> None:
+    """SQLite does not wait for its turn where it changes the journal of a file that another process is about to write first."""
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement).close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(BUSY_AGAIN)
 
 
 class PostgresStore:

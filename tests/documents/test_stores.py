@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from gateway.documents.stores import PostgresStore, SqliteStore, located
+from gateway.documents import stores
+from gateway.documents.stores import PostgresStore, SqliteStore, located, open_store
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,17 @@ async def test_postgresql_syncs_every_commit_whatever_its_default(postgres_url: 
     finally:
         await store.write(lambda c: c.execute(text("ALTER ROLE postgres RESET synchronous_commit")).close())
         await store.aclose()
+
+
+async def test_a_new_file_that_another_process_is_about_to_write_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(stores, "sleep", lambda _: other.execute("ROLLBACK").close())
+    store = open_store(f"sqlite:///{path}")
+    assert await store.write(lambda connection: connection.execute(text("PRAGMA journal_mode")).scalar()) == "wal"
+    assert not other.in_transaction
+    await store.aclose()
+    other.close()
