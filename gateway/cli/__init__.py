@@ -37,7 +37,16 @@ COMMANDS = {
 }
 """The module of each command. One that has an ``app`` is a group, else the command is the function of its name."""
 
-ADDED = {"policy": {"diff": "policy_diff", "log": "policy_log", "replay": "policy_log", "sod": "policy_sod"}}
+ADDED = {
+    "policy": {
+        "diff": "policy_diff",
+        "log": "policy_log",
+        "replay": "policy_log",
+        "sod": "policy_sod",
+        "history": "policy_history",
+        "rollback": "policy_history",
+    }
+}
 """Commands of a group that have modules of their own."""
 
 

@@ -8,9 +8,10 @@ an option.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import typer
 
 from gateway.cli.output import err, errors
 from gateway.config.folder import Folder, Given
-from gateway.deployment import Deployment, read_deployment
+from gateway.deployment import Deployment, in_place_of, read_deployment
 from gateway.errors import ConfigError, Finding
 from gateway.policy.index import PolicyIndex, compile_policy
 from gateway.policy.text import MAX_BYTES
@@ -34,7 +35,8 @@ UNANSWERED = 2
 
 FILES = ("model.conf", "policy.csv", "tests.yaml", "approvals.yaml", "satellites.yaml", "duties.yaml")
 GIT_SECONDS = 30.0
-REMEDY = "name a policy.csv, a policies folder, or a git revision such as HEAD~1"
+DIGEST = re.compile(r"[0-9a-f]{8,64}")
+REMEDY = "name a policy.csv, a policies folder, a digest of the policy history, or a git revision such as HEAD~1"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
@@ -74,7 +76,7 @@ def candidate(config: Path, what: str | None) -> Candidate:
 
 def read_candidate(config: Path, what: str | None) -> Deployment:
     """The same, read and not compiled."""
-    return read_deployment(config, None if what is None else lambda own: _instead(own, what))
+    return read_deployment(config, None if what is None else lambda own: _instead(config, own, what))
 
 
 @contextmanager
@@ -114,13 +116,12 @@ def _print(document: Mapping[str, object]) -> None:
 # --- where it may come from ------------------------------------------------------------------------------------------
 
 
-def _instead(own: Folder, what: str) -> Folder:
+def _instead(config: Path, own: Folder, what: str) -> Folder:
     check_name(what)
-    for place in PLACES:
-        found = place(own, what)
-        if found is not None:
-            return found
-    raise CannotAsk(f"There is no policy '{what}': {REMEDY}.")
+    found = _on_disk(own, what) or _in_history(config, own, what) or _in_git(own, what)
+    if found is None:
+        raise CannotAsk(f"There is no policy '{what}': {REMEDY}.")
+    return found
 
 
 def _on_disk(own: Folder, what: str) -> Folder | None:
@@ -135,6 +136,24 @@ def _on_disk(own: Folder, what: str) -> Folder | None:
             return Folder(own.path, own.shown, {"policy.csv": Given(what, file.read(MAX_BYTES + 1))})
     except OSError as error:
         raise CannotAsk(f"'{what}' cannot be read ({error.strerror}).") from error
+
+
+def _in_history(config: Path, own: Folder, digest: str) -> Folder | None:
+    """A policy that was live, by the first digits of its digest; eight at least, since a word may be made of fewer."""
+    if not DIGEST.fullmatch(digest):
+        return None
+    from gateway.cli.ledger import Unreadable, read_ledger
+    from gateway.documents.policies import NotOnRecord, kept, named  # With the ledger: a name on disk need not wait for it.
+
+    try:
+        found = read_ledger(config, lambda connection: [kept(connection, one) for one in named(connection, digest)[:2]])
+    except Unreadable:
+        return None
+    except NotOnRecord as error:
+        raise CannotAsk(f"The policy '{digest}' is in the history, and {error}.") from error
+    if len(found) > 1:
+        raise CannotAsk(f"The history knows several policies called '{digest}': give more digits.")
+    return in_place_of(own, found[0], shown=f"{digest}:{own.shown}") if found else None
 
 
 def _in_git(own: Folder, revision: str) -> Folder | None:
@@ -153,11 +172,6 @@ def _in_git(own: Folder, revision: str) -> Folder | None:
     blobs = dict(_blobs(listed.decode("utf-8", "replace"), shown))
     contents = {name: _git(own, "cat-file", "blob", blobs[name]) if name in blobs else None for name in FILES}
     return Folder(own.path, shown, {name: Given(f"{shown}/{name}", data) for name, data in contents.items()})
-
-
-PLACES: tuple[Callable[[Folder, str], Folder | None], ...] = (_on_disk, _in_git)
-"""Where a policy is looked for, in this order. Each is given the deployment's own folder and what the user wrote, and answers
-``None`` where it knows no such thing; the last one says what is wrong."""
 
 
 def _blobs(listed: str, shown: str) -> Iterator[tuple[str, str]]:
