@@ -11,6 +11,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.activation import Policies
+from gateway.console.change import Changes
 from gateway.console.decisions import Decisions
 from gateway.console.documents import Documents
 from gateway.console.guard import Guard
@@ -19,8 +21,10 @@ from gateway.console.mine import Delegations, MyKeys
 from gateway.console.oidc import Caller, Provider
 from gateway.console.operations import Operations
 from gateway.console.policy import Policy
+from gateway.console.proposals import Proposals
 from gateway.console.sessions import Sessions
 from gateway.console.signin import SignIn
+from gateway.console.standing import Standings
 from gateway.console.web import FOLDER, Web, visible
 from gateway.desk import Desk
 from gateway.desk.desk import Refused
@@ -44,12 +48,16 @@ def console(live: Live, desk: Desk, caller: Caller) -> ASGIApp:
         settings, gateway.demo, sessions, stores.clock, lambda person: permissions(live, person), environments(FOLDER, visible)
     )
     provider = None if settings.sign_in is None else Provider(settings.sign_in, caller, stores.keys.key, stores.clock)
-    documents = Documents(web, desk, keys)
+    changes = Changes(live)
+    policies = Policies(live)
+    proposals = Proposals(web, live, policies, changes)
+    documents = Documents(web, desk, keys, proposals)
     pages = (
         SignIn(web, provider),
         documents,
         Operations(web, desk, documents),
-        Policy(web, live),
+        Policy(web, live, Standings(live, policies, changes)),
+        proposals,
         Decisions(web, desk),
         Delegations(web, desk),
         MyKeys(web, keys),

@@ -16,12 +16,13 @@ from starlette.routing import Route
 from gateway.approvals.compare import person_key
 from gateway.approvals.messages import msgid
 from gateway.console.keys import Decision, Key, Keys, usable
+from gateway.console.proposals import Proposals
 from gateway.console.sessions import Session
 from gateway.console.web import NO_FORM, Web, field
 from gateway.desk import Desk, Detail, Refusal
 from gateway.desk.inbox import Box
 from gateway.errors import BadRequest, NotFound, Problem
-from gateway.people import Person
+from gateway.people import POLICY_ACTIVATE, Person
 
 PAGE = 50
 
@@ -40,10 +41,11 @@ OUTCOMES = {
 
 
 class Documents:
-    def __init__(self, web: Web, desk: Desk, keys: Keys) -> None:
+    def __init__(self, web: Web, desk: Desk, keys: Keys, proposals: Proposals) -> None:
         self._web = web
         self._desk = desk
         self._keys = keys
+        self._proposals = proposals
 
     def routes(self) -> list[Route]:
         signed_in, one = self._web.signed_in, "/documents/{document}"
@@ -91,12 +93,14 @@ class Documents:
         """The page of the document a path names, with what went wrong, if something did."""
         detail = await self._desk.detail(session.person, request.path_params["document"])
         keys = await self._keys.of(session.person)
+        paper = await self._proposals.paper(session.person, detail.row.id, detail.row.operation)
         values: dict[str, object] = {"accounts": None, "payload": None, "reason": "", "rejecting": False, **shown}
         return await self._web.page(
             request,
             "document.html",
             status,
             detail=detail,
+            paper=paper,
             keys=keys,
             fresh=self._web.fresh(session),
             usable=usable(request.state.origin),
@@ -131,7 +135,8 @@ class Documents:
             return self._web.go("/sign-in/again", next=f"/documents/{decision.document}")
         for_whom = field(form, "on_behalf_of", 200) or None
         try:
-            await self._once(session.person, decision, for_whom)
+            detail = await self._desk.detail(session.person, decision.document)
+            _once(session.person, detail, decision, for_whom)
             person = await self._present(request, session, decision, keys, field(form, "assertion", 20_000))
             detail = await self._desk.approve(
                 person,
@@ -144,16 +149,9 @@ class Documents:
             raise
         except Problem as problem:
             return await self.page(request, session, problem.status, problem=problem)
-        notice = "approved" if detail.row.state == "held" else "released"
+        released = "agreed" if detail.row.operation == POLICY_ACTIVATE else "released"
+        notice = "approved" if detail.row.state == "held" else released
         return self._web.go(f"/documents/{decision.document}", notice=notice)
-
-    async def _once(self, person: Person, decision: Decision, for_whom: str | None) -> None:
-        """Say so when somebody approves again; it would count once in any case."""
-        detail = await self._desk.detail(person, decision.document)
-        mine = ("approve", decision.revision, None, for_whom, person_key(person.subject))
-        votes = [(v.decision, v.revision, v.void, v.delegator, person_key(v.person)) for v in detail.votes]
-        if detail.row.state == "held" and mine in votes:
-            raise Refusal("already_voted", {"person": person.subject}).problem()
 
     async def _present(self, request: Request, session: Session, decision: Decision, keys: list[Key], answer: str) -> Person:
         """Who is there, and how that was proved. Raises ``Forbidden``."""
@@ -179,6 +177,14 @@ class Documents:
         except Problem as problem:
             return await self.page(request, session, problem.status, problem=problem, reason=reason, rejecting=True)
         return self._web.go(f"/documents/{decision.document}", notice="rejected")
+
+
+def _once(person: Person, detail: Detail, decision: Decision, for_whom: str | None) -> None:
+    """Say so when somebody approves again; it would count once in any case."""
+    mine = ("approve", decision.revision, None, for_whom, person_key(person.subject))
+    votes = [(v.decision, v.revision, v.void, v.delegator, person_key(v.person)) for v in detail.votes]
+    if detail.row.state == "held" and mine in votes:
+        raise Refusal("already_voted", {"person": person.subject}).problem()
 
 
 def _refusal(detail: Detail) -> Refusal | None:

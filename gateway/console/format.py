@@ -6,7 +6,7 @@ Everything returned is plain text; templates escape it. A value that is not what
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -20,6 +20,7 @@ from gateway.desk import MESSAGES, Refusal
 from gateway.errors import Problem
 from gateway.holding import OBJECTIONS, REASONS, proposals
 from gateway.languages import Language
+from gateway.people import POLICY_ACTIVATE
 from gateway.policy.matrix import Cell
 from gateway.policy.sentences import Sentence
 
@@ -40,6 +41,15 @@ STATES: Mapping[str, str] = {
     "expired": msgid("Expired, not sent"),
     "superseded": msgid("Replaced by another document"),
 }
+
+POLICY_STATES: Mapping[str, str] = {
+    "approved": msgid("Approved, going live"),
+    "delivered": msgid("Live since it was approved"),
+    "refused": msgid("Did not go live"),
+    "recalled": msgid("Withdrawn"),
+    "expired": msgid("Expired, not live"),
+}
+"""The same where the document is a change of policy."""
 
 TONES: Mapping[str, str] = {
     "held": "wait",
@@ -85,6 +95,17 @@ STORY: Mapping[str, str] = {
 }
 """What an audit entry says, by its kind."""
 
+POLICY_STORY: Mapping[str, str] = {
+    "document.received": msgid("The change was proposed."),
+    "document.hold": msgid("It waits for a second person; nothing of it is live."),
+    "document.approve": msgid("%(actor)s approved it: it goes live."),
+    "document.recall": msgid("%(actor)s withdrew it."),
+    "document.expire": msgid("Its time ran out. It did not go live."),
+    "document.deliver": msgid("It went live."),
+    "document.refuse": msgid("It did not go live."),
+}
+"""The same where the document is a change of policy."""
+
 MOODS: Mapping[str, str] = {
     "document.vote": "good",
     "document.approve": "good",
@@ -101,6 +122,9 @@ MOODS: Mapping[str, str] = {
 }
 
 NOTICES: Mapping[str, str] = {
+    "proposed": msgid("The change is proposed. A second person must agree before it is live."),
+    "withdrawn": msgid("The proposal is withdrawn. Nothing of it is live."),
+    "agreed": msgid("You approved the change. It goes live in a moment."),
     "approved": msgid("Your approval is recorded. At least one more person must agree; nothing has been sent."),
     "released": msgid("Your approval was the last one needed. The document is released."),
     "rejected": msgid("You rejected the document. It will not be sent."),
@@ -164,6 +188,32 @@ LIMITS: Mapping[str, str] = {
     "conditions": msgid("at some times or from some networks only"),
 }
 
+ACTIVATED: Mapping[str, str] = {
+    "start": msgid("found at a start"),
+    "file": msgid("files were changed"),
+    "rollback": msgid("files were put back"),
+    "document": msgid("two people agreed"),
+}
+RIGHTS: Mapping[str, str] = {
+    "call": msgid("call"),
+    "approve": msgid("approve"),
+    "approve once escalated": msgid("approve once escalated"),
+    "see every field": msgid("see every field"),
+    "set every field": msgid("set every field"),
+}
+MORE_RIGHTS: Mapping[str, str] = {
+    "see any other field of ": msgid("see any other field of %(what)s"),
+    "set any other field of ": msgid("set any other field of %(what)s"),
+    "see any other field": msgid("see any other field%(what)s"),
+    "set any other field": msgid("set any other field%(what)s"),
+    "see ": msgid("see %(what)s"),
+    "set ": msgid("set %(what)s"),
+    "records with ": msgid("records with %(what)s"),
+    "call from ": msgid("call from %(what)s"),
+    "call at ": msgid("call at %(what)s"),
+}
+"""By how they begin, the longer ones first."""
+
 SENTENCES: Mapping[str, str] = {**REASONS, **proposals.REASONS, **MESSAGES}
 DASH = "–"
 JUST_NOW = msgid("just now")
@@ -212,8 +262,10 @@ class Format:
     def urgent(self, moment: float | None) -> bool:
         return moment is not None and moment - self.now < 4 * 3600
 
-    def state(self, state: str) -> str:
-        return self.language.gettext(STATES.get(state, state))
+    def state(self, state: str, operation: str = "") -> str:
+        """A state in words; a policy is not booked but live."""
+        words = {**STATES, **POLICY_STATES} if operation == POLICY_ACTIVATE else STATES
+        return self.language.gettext(words.get(state, state))
 
     def tone(self, state: str) -> str:
         return TONES.get(state, "quiet")
@@ -223,9 +275,10 @@ class Format:
         code = str(reason.get("code", ""))
         return self.language.say(SENTENCES.get(code, code), self._amounts(reason))
 
-    def event(self, kind: str, actor: str) -> str:
+    def event(self, kind: str, actor: str, operation: str = "") -> str:
         """What an audit entry says."""
-        return self.language.say(STORY.get(kind, kind), {"actor": actor})
+        story = {**STORY, **POLICY_STORY} if operation == POLICY_ACTIVATE else STORY
+        return self.language.say(story.get(kind, kind), {"actor": actor})
 
     def notice(self, code: str) -> str:
         """A notice by its code, empty for a code nobody knows: addresses come from anywhere."""
@@ -247,6 +300,20 @@ class Format:
     def told(self, sentence: Sentence) -> str:
         """A sentence of the policy's."""
         return sentence.told(self.language.say)
+
+    def right(self, what: str) -> str:
+        """What somebody gains or loses, as differences name it."""
+        if what in RIGHTS:
+            return self.language.gettext(RIGHTS[what])
+        prefix = next((prefix for prefix in MORE_RIGHTS if what.startswith(prefix)), None)
+        return what if prefix is None else self.language.say(MORE_RIGHTS[prefix], {"what": what.removeprefix(prefix)})
+
+    def rights(self, several: Iterable[str]) -> str:
+        return "; ".join(map(self.right, several))
+
+    def activated(self, how: str) -> str:
+        """How a policy went live."""
+        return self.language.gettext(ACTIVATED.get(how, how))
 
     def cell(self, cell: Cell) -> str:
         """A cell of the policy's table in words."""

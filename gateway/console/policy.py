@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.approvals.messages import msgid
+from gateway.console.change import EVERY, Sight, sight_of
 from gateway.console.mine import NO_TIME
 from gateway.console.sessions import Session
-from gateway.console.standing import Sight, Standings
+from gateway.console.standing import Standings
 from gateway.console.web import Web
 from gateway.desk import Refusal
 from gateway.errors import BadRequest
@@ -31,7 +32,7 @@ from gateway.policy.explain import Explanation
 from gateway.policy.file import Row
 from gateway.policy.index import PolicyIndex
 from gateway.policy.lines import Line, lines_of
-from gateway.policy.matrix import Cell, Name, cell, names, page, tenants
+from gateway.policy.matrix import Cell, Name, Names, cell, names, page, tenants
 from gateway.policy.names import MAX_LENGTH
 from gateway.scope import Context
 from gateway.snapshot import Snapshot
@@ -41,7 +42,6 @@ OPERATIONS_SHOWN = 30
 OFFERED = 200
 """Names offered while somebody types."""
 MOST_ROLES = 20
-EVERY_OTHER = "*"
 
 KINDS = {"role": msgid("Role"), "satellite": msgid("Satellite"), "person": msgid("Person")}
 
@@ -96,11 +96,11 @@ class Answer:
 
 
 class Policy:
-    def __init__(self, web: Web, live: Live) -> None:
+    def __init__(self, web: Web, live: Live, standings: Standings) -> None:
         self._web = web
         self._live = live
-        self._standings = Standings(live)
-        self._names: tuple[Snapshot, dict[str, list[Name]]] = (live.snapshot, {})
+        self._standings = standings
+        self._names: tuple[Snapshot, dict[str, Names]] = (live.snapshot, {})
 
     def routes(self) -> list[Route]:
         signed_in = self._web.signed_in
@@ -114,12 +114,17 @@ class Policy:
     # --- what is live ----------------------------------------------------------------------------------------------------
 
     async def show(self, request: Request, session: Session) -> Response:
-        sight = self._sight(session.person)
-        return await self._web.page(request, "policy.html", standing=await self._standings.now(sight), sight=sight)
+        values = await self._now(session)
+        return await self._web.page(request, "policy.html", **values)
 
     async def show_live(self, request: Request, session: Session) -> Response:
+        values = await self._now(session)
+        return await self._web.part(request, "policy-now.html", **values)
+
+    async def _now(self, session: Session) -> dict[str, Any]:
         sight = self._sight(session.person)
-        return await self._web.part(request, "policy-now.html", standing=await self._standings.now(sight), sight=sight)
+        standing = await self._standings.now(session.person, sight)
+        return {"standing": standing, "sight": sight, "fresh": self._web.fresh(session), "problem": None}
 
     # --- who may call what -----------------------------------------------------------------------------------------------
 
@@ -129,11 +134,12 @@ class Policy:
         tenant = _tenant(sight, asked.get("tenant", ""))
         known = await self._known(snapshot, tenant)
         wanted, operations = asked.get("names", "")[:MAX_LENGTH].strip(), asked.get("operations", "")[:MAX_LENGTH].strip()
-        found = [name for name in known if wanted.casefold() in name.name.casefold()]
+        found = await asyncio.to_thread(known.matching, wanted) if wanted else known
         columns = [column for column in columns_of(snapshot) if operations.casefold() in column.named.casefold()]
-        down, across = _number(asked.get("down")), _number(asked.get("across"))
-        shown, downs = page(found, down, NAMES_SHOWN)
-        ahead, acrosses = page(columns, across, OPERATIONS_SHOWN)
+        down = Pages(*page(len(found), _number(asked.get("down")), NAMES_SHOWN))
+        across = Pages(*page(len(columns), _number(asked.get("across")), OPERATIONS_SHOWN))
+        shown = found.part((down.number - 1) * NAMES_SHOWN, NAMES_SHOWN)
+        ahead = columns[(across.number - 1) * OPERATIONS_SHOWN :][:OPERATIONS_SHOWN]
         rows = [(name, [_cell(snapshot.policy, name, tenant, column) for column in ahead]) for name in shown]
         chosen = {"tenant": tenant, "names": wanted, "operations": operations}
         return await self._web.page(
@@ -147,12 +153,12 @@ class Policy:
             rows=rows,
             kinds=KINDS,
             found=(len(found), len(columns)),
-            pages=(Pages(min(max(down, 1), downs), downs), Pages(min(max(across, 1), acrosses), acrosses)),
+            pages=(down, across),
             link=lambda name, column: Question(tenant, name, column.named).link(),
             turn=lambda down, across: "/policy/matrix?" + urlencode({**chosen, "down": down, "across": across}),
         )
 
-    async def _known(self, snapshot: Snapshot, tenant: str) -> list[Name]:
+    async def _known(self, snapshot: Snapshot, tenant: str) -> Names:
         """Everybody of a tenant; looked for once a snapshot."""
         if self._names[0] is not snapshot:
             self._names = (snapshot, {})
@@ -169,7 +175,7 @@ class Policy:
             return [sight.tenant]
         named = await asyncio.to_thread(tenants, snapshot.deployment.policy)
         known = {*named, *(satellite.tenant for satellite in snapshot.deployment.satellites), sight.tenant}
-        return [*sorted(known), EVERY_OTHER]
+        return [*sorted(known), EVERY]
 
     # --- why -------------------------------------------------------------------------------------------------------------
 
@@ -193,24 +199,17 @@ class Policy:
             columns=columns,
             answer=answer,
             unknown=bool(question.operation) and chosen is None,
-            stranger=bool(question.who) and all(name.name != question.who for name in known),
-            offered=known[:OFFERED],
+            stranger=bool(question.who) and question.who not in known,
+            offered=known.part(0, OFFERED),
         )
 
     # --- who sees it -----------------------------------------------------------------------------------------------------
 
     def _sight(self, person: Person) -> Sight:
-        sight = sight_of(self._live.snapshot.policy, person)
+        sight = sight_of(self._live.snapshot.policy, person, POLICY_READ)
         if sight is None:
             raise Refusal("not_policy_reader", {"person": person.subject}).problem()
         return sight
-
-
-def sight_of(policy: PolicyIndex, person: Person) -> Sight | None:
-    """What somebody sees of the policy. The roles of a sign-in are of the person's own tenant and give nothing in others."""
-    if not policy.decide(Principal(person.subject, person.tenant, person.roles), POLICY_READ, "").allowed:
-        return None
-    return Sight(person.tenant, policy.decide(Principal(person.subject, EVERY_OTHER), POLICY_READ, "").allowed)
 
 
 def columns_of(snapshot: Snapshot) -> list[Column]:

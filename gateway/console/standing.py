@@ -6,36 +6,23 @@ Files are read and tests asked in a thread, the tests once a snapshot: the page 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from gateway.errors import Finding
-from gateway.live import Failure, Live
+from gateway.activation import Activation, Policies, Proposed
+from gateway.bundle import Bundle
+from gateway.console.change import POLICY, QUOTED, Change, Changes, Sight
+from gateway.deployment import bundle_of
+from gateway.errors import ConfigError, Finding
+from gateway.live import Failure, Live, Pending
+from gateway.people import Person
 from gateway.policy.expectations import Outcome, outcomes
-from gateway.policy.lines import Line, concerns, excerpt, lines_of
+from gateway.policy.lines import Line, excerpt, lines_of
 from gateway.snapshot import Snapshot
 
-SHOWN = ("policy.csv", "tests.yaml", "approvals.yaml", "model.conf")
-"""Files of the policies folder whose lines are shown. None of them may hold a secret."""
 MOST_FINDINGS = 30
-MOST_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Immutable. How much of the policy somebody sees: the rows of a tenant and of every tenant, or all (``everywhere``)."""
-
-    tenant: str
-    everywhere: bool
-
-    def sees(self, tenant: str) -> bool:
-        return self.everywhere or tenant in (self.tenant, "*")
-
-    def reads(self, line: str) -> bool:
-        """Whether a line of policy.csv is about nobody else."""
-        return self.everywhere or concerns(line, self.tenant)
+MOST_HISTORY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +37,29 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``processes`` are what the processes of the deployment last reported, by name; none where there is only this one."""
+    """Immutable.
+
+    :param failure: the last reload, where it was refused, with its ``findings``.
+    :param processes: what the processes of the deployment last reported, by name; none where there is only this one.
+    :param dual: whether a change needs two people; ``pending`` are the files that wait for them, where there are any.
+    :param objections: what keeps those from being proposed.
+    :param change: what the files on disk would change, where they differ from what is live.
+    :param proposals: those the person may decide on.
+    """
 
     snapshot: Snapshot
     failure: Failure | None
     findings: tuple[Shown, ...]
     processes: Mapping[str, Mapping[str, Any]]
     tests: tuple[Outcome, ...]
+    dual: bool
+    doubt: str
+    pending: Pending | None
+    objections: tuple[Shown, ...]
+    change: Change | None
+    proposals: tuple[Proposed, ...]
+    history: tuple[Activation, ...]
+    may_propose: bool
 
     @property
     def digest(self) -> str:
@@ -71,22 +74,55 @@ class Standing:
         """Findings that are not shown."""
         return 0 if self.failure is None else len(self.failure.findings) - len(self.findings)
 
+    @property
+    def proposable(self) -> bool:
+        """Whether the person may propose what waits: it is good, seen whole, and nobody has proposed it yet."""
+        pending, change = self.pending, self.change
+        if pending is None or pending.snapshot is None or change is None or not self.may_propose:
+            return False
+        return not change.withheld and all(one.proposal.digest != pending.digest for one in self.proposals)
+
 
 class Standings:
     """What every person's ``Standing`` is made of, kept while it is the same."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, policies: Policies, changes: Changes) -> None:
         self._live = live
+        self._policies = policies
+        self._changes = changes
         self._tests: tuple[Snapshot, tuple[Outcome, ...]] | None = None
 
-    async def now(self, sight: Sight) -> Standing:
-        snapshot, failure = self._live.snapshot, self._live.failure
+    async def now(self, person: Person, sight: Sight) -> Standing:
+        live, snapshot = self._live, self._live.snapshot
+        failure, pending = live.failure, live.pending
         tests = await self._outcomes(snapshot)
-        findings: tuple[Shown, ...] = ()
-        if failure is not None:
-            findings = await asyncio.to_thread(_findings, snapshot.deployment.folder, _shown(snapshot), failure, sight)
-        mine = tuple(outcome for outcome in tests if sight.sees(outcome.principal.tenant))
-        return Standing(snapshot, failure, findings, self._live.processes, mine)
+        bundle = await self._on_disk(snapshot, failure, pending)
+        change = None if bundle is None else (await self._changes.between(snapshot.deployment.bundle, bundle)).seen_by(sight)
+        return Standing(
+            snapshot=snapshot,
+            failure=failure,
+            findings=await asyncio.to_thread(_findings, snapshot, bundle, failure.findings if failure else (), sight),
+            processes=live.processes,
+            tests=tuple(outcome for outcome in tests if sight.sees(outcome.principal.tenant)),
+            dual=live.dual,
+            doubt=live.doubt,
+            pending=pending,
+            objections=await asyncio.to_thread(_findings, snapshot, bundle, pending.findings if pending else (), sight),
+            change=change,
+            proposals=tuple(await self._policies.open(person)),
+            history=tuple(await self._policies.history(MOST_HISTORY)),
+            may_propose=self._policies.may(person),
+        )
+
+    async def _on_disk(self, snapshot: Snapshot, failure: Failure | None, pending: Pending | None) -> Bundle | None:
+        """The files that differ from what is live: those that wait for two people, or those a reload was refused for."""
+        if pending is not None or failure is None:
+            return None if pending is None else pending.bundle
+        try:
+            bundle = await asyncio.to_thread(bundle_of, snapshot.deployment.own_policies())
+        except ConfigError:
+            return None  # What keeps it from being read is among the findings.
+        return None if bundle == snapshot.deployment.bundle else bundle
 
     async def _outcomes(self, snapshot: Snapshot) -> tuple[Outcome, ...]:
         if self._tests is None or self._tests[0] is not snapshot:
@@ -95,19 +131,15 @@ class Standings:
         return self._tests[1]
 
 
-def _shown(snapshot: Snapshot) -> dict[str, bool]:
-    """The files whose lines may be shown, as findings call them, and whether a line of it is about one tenant."""
-    folder = snapshot.deployment.gateway.policies
-    return {f"{folder}/{name}": name == "policy.csv" for name in SHOWN}
-
-
-def _findings(folder: Path, shown: Mapping[str, bool], failure: Failure, sight: Sight) -> tuple[Shown, ...]:
-    texts: dict[str, list[str]] = {}
+def _findings(snapshot: Snapshot, bundle: Bundle | None, findings: Sequence[Finding], sight: Sight) -> tuple[Shown, ...]:
+    """Findings with the lines they are about, of the files as they are on disk."""
+    folder, texts = snapshot.deployment.gateway.policies, dict[str, list[str]]()
     found = []
-    for finding in failure.findings[:MOST_FINDINGS]:
-        if finding.file in shown and finding.file not in texts:
-            texts[finding.file] = _text(folder / finding.file)
-        found.append(_finding(finding, texts.get(finding.file, []), shown.get(finding.file, False), sight))
+    for finding in findings[:MOST_FINDINGS]:
+        name = finding.file.removeprefix(f"{folder}/")
+        if bundle is not None and finding.file == f"{folder}/{name}" and name in QUOTED and name not in texts:
+            texts[name] = lines_of(bundle.files.get(name, b""))
+        found.append(_finding(finding, texts.get(name, []), name == POLICY, sight))
     return tuple(found)
 
 
@@ -120,12 +152,3 @@ def _finding(finding: Finding, text: list[str], by_row: bool, sight: Sight) -> S
     if any(line.mark for line in seen):
         return Shown(place, finding.what, finding.remedy, seen)
     return Shown(place, "", "")
-
-
-def _text(path: Path) -> list[str]:
-    """The lines of a file as it is now; none where it cannot be read, which is what the finding says."""
-    try:
-        with path.open("rb") as file:
-            return lines_of(file.read(MOST_BYTES))
-    except OSError:
-        return []

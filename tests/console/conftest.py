@@ -52,6 +52,16 @@ async def own(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def dual(tmp_path: Path) -> AsyncIterator[World]:
+    """The same where a change of policy needs two people."""
+    path = copy_deployment(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\npolicy: {activation: dual}\n")
+    async with world(path, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
 async def served(console: World) -> AsyncIterator[World]:
     """The same on a loopback port; browsers reach it as ``localhost``, where they let security keys be used."""
     listening = socket.socket()

@@ -98,7 +98,8 @@ async def test_a_page_shows_a_part_of_a_large_policy(console: World, monkeypatch
     file = read_policy("policy.csv", ("\n".join(lines) + "\n# end\n").encode())
     runtime = replace(snapshot.runtime, policy=compile_policy(file))
     routes = tuple(replace(snapshot.routes[0], operation=f"op.{number}", public=False) for number in range(100))
-    large = replace(snapshot, runtime=runtime, routes=routes, deployment=replace(snapshot.deployment, policy=file))
+    deployment = replace(snapshot.deployment, policies=replace(snapshot.deployment.policies, policy=file))
+    large = replace(snapshot, runtime=runtime, routes=routes, deployment=deployment)
     monkeypatch.setattr(console.live, "snapshot", large)
     browser = await console.signed_in("security-admin")
     page = (await browser.get("/policy/matrix?names=r0&down=2")).text

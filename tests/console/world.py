@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from gateway.activation import open_live
 from gateway.approvals.facts import facts_of
 from gateway.console.app import console
 from gateway.counters.memory import MemoryCounters
@@ -151,7 +152,7 @@ async def world(
         keys = KeyStore(fetcher, clock)
         log = DecisionLog(ledger, clock)
         stores = change(Stores(clock, Telemetry(), MemoryCounters(clock), Clients(), Contracts(), keys, fetcher, ledger, log))
-        live = copy(files) if isinstance(files, Live) else Live(files, stores)
+        live = copy(files) if isinstance(files, Live) else await open_live(files, stores)
         live.stores = stores
         desk = Desk(ledger, lambda: live.snapshot, stores.clock, lambda *who: live.snapshot.decisions.refused(*who))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests.support import ROOT, GatewayProcess, edit
+from gateway.demo.erp.process import ErpProcess
+from tests.support import ROOT, GatewayProcess, copy_deployment, edit
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 LOOK_NOW = "document.dispatchEvent(new Event('visibilitychange'))"
@@ -81,7 +83,7 @@ def refused(page: Page, policy: Path) -> None:
     """The page tells, by itself, what is wrong with the file and where."""
     line = policy.read_text("utf-8").splitlines().index(ROW.replace("allow", "Allow")) + 1
     page.evaluate(LOOK_NOW)
-    expect(page.get_by_text(f"policies/policy.csv:{line}", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"policies/policy.csv:{line}", exact=True)).to_be_visible(timeout=20_000)
     expect(page.get_by_text("effect: 'Allow' is no effect")).to_be_visible()
     expect(page.locator(".lines .wrong")).to_contain_text(ROW.replace("allow", "Allow"))
     expect(page.get_by_text("Traffic goes on under the last good policy.")).to_be_visible()
@@ -117,3 +119,79 @@ def test_broken_and_mended_where_files_are_live_at_once(
     assert {path: set(statuses) for path, statuses in caller.answers.items()} == {"/api/v1/stock/000123": {200}, SALES: {403}}
     assert min(map(len, caller.answers.values())) > 3
     assert own_gateway.call("tour", "GET", SALES).status_code == 200
+
+
+# --- where a change needs two people ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dual_gateway(erp: ErpProcess, tmp_path: Path) -> Iterator[GatewayProcess]:
+    path = copy_deployment(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\npolicy: {activation: dual}\n")
+    process = GatewayProcess(path, erp.url)
+    try:
+        yield process.start()
+    finally:
+        process.stop()
+
+
+def attempt(page: Page, document: str) -> int:
+    """The status of an approval sent although no button offers it."""
+    csrf = page.locator("input[name=csrf]").first.input_value()
+    fingerprint = page.locator(".hash").last.inner_text()
+    form: dict[str, str | float | bool] = {"csrf": csrf, "revision": "1", "payload_hash": fingerprint}
+    return page.context.request.post(f"/documents/{document}/approve", form=form, max_redirects=0).status
+
+
+@pytest.mark.parametrize(("shape", "width"), [("dual-desktop", 1280), ("dual-phone", 360)])
+def test_broken_mended_and_agreed_by_two(chromium: Chromium, dual_gateway: GatewayProcess, shape: str, width: int) -> None:
+    gateway, policy = dual_gateway, policy_of(dual_gateway)
+    settings: dict[str, object] = {"viewport": {"width": width, "height": 800}}
+    with (
+        person(chromium, gateway, "security-admin", **settings) as one,
+        person(chromium, gateway, "security-admin-2", **settings) as two,
+        calling(gateway) as caller,
+    ):
+        digest = one.locator("#digest").inner_text()
+        edit(policy, ROW, ROW.replace("allow", "Allow"))
+        refused(one, policy)
+        expect(one.get_by_role("button", name="Propose this change")).to_have_count(0)
+        picture(one, f"{shape}-refused")
+
+        edit(policy, ROW.replace("allow", "Allow"), f"{ROW}\np, tour,  demo, sales-orders.list,       allow")
+        propose = one.get_by_role("button", name="Propose this change")
+        expect(propose).to_be_visible(timeout=20_000)
+        expect(one.locator(".tuples.gained tbody tr")).to_have_count(1)
+        expect(one.locator(".tuples.gained")).to_contain_text("sales-orders.list")
+        expect(one.locator(".lines .new")).to_contain_text("p, tour,  demo, sales-orders.list,       allow")
+        assert one.locator("#digest").inner_text() == digest
+        picture(one, f"{shape}-pending")
+        propose.click()
+        one.wait_for_url("**/documents/*")
+        document = one.url.partition("?")[0].rpartition("/")[2]
+        expect(one.get_by_text("The change is proposed. A second person must agree before it is live.")).to_be_visible()
+        expect(one.get_by_role("button", name="Approve")).to_have_count(0)
+        picture(one, f"{shape}-proposed")
+        assert attempt(one, document) == 403
+        assert gateway.call("tour", "GET", SALES).status_code == 403
+
+        two.goto("/inbox")
+        two.get_by_role("link", name="Change of policy").click()
+        expect(two.locator(".tuples.gained")).to_contain_text("tour")
+        expect(two.locator(".lines .new")).to_contain_text("sales-orders.list")
+        picture(two, f"{shape}-second")
+        after = len(gateway.events)
+        two.get_by_role("button", name="Approve", exact=True).click()
+        expect(two.get_by_text("You approved the change.")).to_be_visible()
+        gateway.wait_for("snapshot.swapped", after=after, policy=hashlib.sha256(policy.read_bytes()).hexdigest())
+        assert gateway.call("tour", "GET", SALES).status_code == 200
+
+        one.goto("/policy")
+        expect(one.locator("#digest")).not_to_have_text(digest)
+        expect(one.get_by_text("two people agreed")).to_be_visible()
+        picture(one, f"{shape}-live")
+        two.reload()
+        expect(two.get_by_text("Live since it was approved")).to_be_visible()
+        picture(two, f"{shape}-agreed")
+    assert {path: set(statuses) for path, statuses in caller.answers.items()} == {"/api/v1/stock/000123": {200}, SALES: {403}}
