@@ -16,7 +16,7 @@ from gateway.desk import Refusal
 from gateway.documents.policies import Activation, NotOnRecord, activation_in, activations, keep, kept
 from gateway.documents.records import Document, apply, find, receive
 from gateway.documents.states import Event, State, allowed
-from gateway.documents.transaction import Transaction, storable
+from gateway.documents.transaction import Transaction
 from gateway.errors import FieldError, NotFound
 from gateway.holding.ballot import Permitted
 from gateway.holding.proposals import TERMS, Proposal, is_proposal, proposals
@@ -131,8 +131,8 @@ class Policies:
         bundle, base = pending.bundle, pending.base
         gained, lost = await asyncio.to_thread(counted, snapshot, pending.snapshot)
         tests = sum(1 for _ in outcomes(pending.snapshot.deployment.tests, pending.snapshot.policy))
-        who = storable(person.subject) or ""
-        proposal = Proposal(bundle.digest, base.digest, who, pending.summary, tests, gained, lost)
+        # As it is: the one who proposed is kept out by comparing this name with that of whoever votes.
+        proposal = Proposal(bundle.digest, base.digest, person.subject, pending.summary, tests, gained, lost)
         id_ = new_id()
 
         def unit(tx: Transaction) -> None:
@@ -146,7 +146,7 @@ class Policies:
             _once(tx, proposal)
             keep(tx, bundle)
             document = proposal.document(id_, person.tenant, person.roles, tx.now)
-            details = {"proposed_by": who, "method": person.method, "digest": proposal.digest, "base": proposal.base}
+            details = {"proposed_by": person.subject, "method": person.method, "digest": proposal.digest, "base": proposal.base}
             receive(tx, document, Event.HOLD, terms=TERMS, details=details)
 
         await self._live.stores.ledger.write(unit)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from gateway.bundle import Bundle
 from gateway.documents import tables
 from gateway.documents.audit import Anchor, Sealed, digest_of, mac_of, timestamp
-from gateway.documents.transaction import Transaction
+from gateway.documents.transaction import Transaction, restored, storable
 
 How = Literal["start", "file", "rollback", "document"]
 Mode = Literal["files", "dual"]
@@ -96,8 +96,8 @@ def activate(
     """Keep a policy and say that it goes live: the row, and the entry without which the row counts for nothing. The entry names
     policy.csv by its SHA-256 too, as health and the decision log do. ``secret`` as for ``keep``."""
     digest, policy = keep(tx, bundle, secret=secret), hashlib.sha256(bundle.files.get("policy.csv", b"")).hexdigest()
-    told, approvers, entry = summary[:MOST_SUMMARY], json.dumps(list(approved_by)), tx.head.seq + 1
-    said = {"digest": digest, "how": how, "mode": mode, "proposal": document, "proposed_by": proposed_by}
+    told, by, approvers, entry = summary[:MOST_SUMMARY], storable(proposed_by), json.dumps(list(approved_by)), tx.head.seq + 1
+    said = {"digest": digest, "how": how, "mode": mode, "proposal": document, "proposed_by": by}
     said |= {"approved_by": approvers, "summary": told}
     number: int = tx.write(_C.insert().returning(_C.c.number), {**said, "at": tx.now, "entry": entry}).scalar_one()
     tx.audit(KIND, actor, document=MARK, number=number, policy=policy, **said)
@@ -227,5 +227,5 @@ def _agree(row: Row[Any], text: str | None) -> None:
 
 def _from(row: Row[Any]) -> Activation:
     people = tuple(json.loads(row.approved_by))
-    about = (row.proposal, row.proposed_by, people, row.summary, row.entry)
+    about = (row.proposal, restored(row.proposed_by), people, row.summary, row.entry)
     return Activation(row.number, row.digest, row.at, row.how, row.mode, *about)

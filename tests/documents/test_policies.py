@@ -43,7 +43,7 @@ async def test_the_last_one_is_live(ledger: Ledger) -> None:
     assert await ledger.proved(active) is None
     assert await ledger.read(last_number) == 0
     first = await go_live(ledger, OLD, how="start")
-    second = await go_live(ledger, NEW, document="d" * 32, proposed_by="李娜", approved_by=["b"])
+    second = await go_live(ledger, NEW, document="d" * 32, proposed_by="CORP\\李娜\0", approved_by=["b"])
     assert await ledger.proved(active) == second
     assert await ledger.read(lambda connection: activations(connection, 10)) == [second, first]
     assert await ledger.read(lambda connection: activations(connection, 10, second.number)) == [first]

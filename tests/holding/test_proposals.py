@@ -44,6 +44,15 @@ def test_a_body_that_is_none(body: bytes) -> None:
         Proposal.of(replace(DOCUMENT, request=replace(DOCUMENT.request, body=wrong)))
 
 
+@pytest.mark.parametrize("name", ["CORP\\li.na", "李娜", "a\0b", " Admin-1"])
+def test_who_proposed_is_kept_out_by_the_name_as_it_is(name: str) -> None:
+    proposal = replace(PROPOSAL, proposed_by=name)
+    document = proposal.document("d" * 32, "demo", (), 1000.0)
+    assert Proposal.of(document).proposed_by == name
+    assert document.hold is not None
+    assert document.hold.initiator == name
+
+
 def test_votes_name_everything_that_is_proposed() -> None:
     hold = PROPOSAL.hold(1000.0)
     for other in (replace(PROPOSAL, digest="c" * 64), replace(PROPOSAL, proposed_by="admin-2"), replace(PROPOSAL, lost=1)):
