@@ -92,6 +92,10 @@ STORY: Mapping[str, str] = {
     "document.replay": msgid("%(actor)s had it sent again."),
     "document.discard": msgid("%(actor)s discarded it."),
     "document.revealed": msgid("%(actor)s looked at the full account number."),
+    "message.sent": msgid("A message about it was sent."),
+    "message.unaddressed": msgid("Nobody got a message: no channel leads to them."),
+    "message.dropped": msgid("A message about it was not needed any more."),
+    "message.given_up": msgid("A message about it could not be sent."),
 }
 """What an audit entry says, by its kind."""
 
@@ -100,6 +104,7 @@ POLICY_STORY: Mapping[str, str] = {
     "document.hold": msgid("It waits for a second person; nothing of it is live."),
     "document.approve": msgid("%(actor)s approved it: it goes live."),
     "document.recall": msgid("%(actor)s withdrew it."),
+    "document.send": msgid("The gateway looked at it once more."),
     "document.expire": msgid("Its time ran out. It did not go live."),
     "document.deliver": msgid("It went live."),
     "document.refuse": msgid("It did not go live."),

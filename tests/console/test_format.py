@@ -72,7 +72,10 @@ def test_times() -> None:
 def test_every_state_has_a_name_and_every_step_a_sentence() -> None:
     assert {state.value for state in State} == set(shown.STATES)
     told = {f"document.{event.value}" for event in Event} | {"document.received", "document.revealed"}
+    told |= {f"message.{what}" for what in ("sent", "unaddressed", "dropped", "given_up")}
     assert told == set(shown.STORY)
+    assert set(shown.POLICY_STORY) <= told
+    assert set(shown.POLICY_STATES) <= set(shown.STATES)
     assert set(shown.TONES) <= set(shown.STATES)
     assert set(shown.MOODS) <= set(shown.STORY)
 
