@@ -122,10 +122,11 @@ class Telemetry:
 
 
 def configure_logging(level: str = "info", *, colours: bool | None = None) -> None:
-    """Structured events on standard error: JSON lines, or readable ones on a terminal."""
+    """Structured events on standard error: JSON lines, or readable ones on a terminal. A traceback never shows the values of
+    variables: payments, tokens and keys are among them."""
     terminal = sys.stderr.isatty() if colours is None else colours
     renderers: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
     )

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from gateway.demo.erp.process import ErpProcess
 from tests.support import GatewayProcess, PostgresServer, RedisServer, copy_deployment, postgres_programs
 
+# By default structlog draws every local variable of a traceback, which takes it half a minute for a deployment.
+structlog.configure(
+    [structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+)
 settings.register_profile("gateway", deadline=None)
 settings.load_profile("gateway")
 

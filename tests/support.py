@@ -62,6 +62,7 @@ class GatewayProcess:
             **self.environment,
         }
         self._arrived = threading.Condition()
+        self._open = 2
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "serve", "--config", str(self.path)],
             env=environment,
@@ -87,6 +88,7 @@ class GatewayProcess:
                     self.noise.append(line)
                 self._arrived.notify_all()
         with self._arrived:
+            self._open -= 1
             self._arrived.notify_all()
 
     def wait_for(self, event: str, *, after: int = 0, timeout: float = 90.0, **facts: object) -> dict[str, Any]:
@@ -97,7 +99,7 @@ class GatewayProcess:
             return next((entry for entry in self.events[after:] if wanted.items() <= entry.items()), None)
 
         with self._arrived:
-            self._arrived.wait_for(lambda: found() or self.process.poll() is not None, timeout)
+            self._arrived.wait_for(lambda: found() or not self._open, timeout)
             entry = found()
         if entry is None:
             raise AssertionError(f"no {event}: {self.events[-5:]} {''.join(self.noise[-20:])}")
@@ -110,7 +112,7 @@ class GatewayProcess:
             return sum(entry.get("event") == event for entry in self.events)
 
         with self._arrived:
-            self._arrived.wait_for(lambda: seen() >= count or self.process.poll() is not None, timeout)
+            self._arrived.wait_for(lambda: seen() >= count or not self._open, timeout)
         assert seen() >= count, (event, seen(), self.noise[-20:])
 
     @property

@@ -102,9 +102,10 @@ def test_a_log_that_cannot_be_written_breaks_no_call_and_is_counted() -> None:
 
 
 @pytest.fixture(autouse=True)
-def defaults() -> Iterator[None]:
+def as_it_was() -> Iterator[None]:
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def test_events_are_json_lines_with_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +125,18 @@ def test_events_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().err
     assert "call.broke" in shown
     assert "why" in shown
+
+
+def test_a_traceback_for_a_terminal_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(colours=True)
+    secret = "".join(["9", "13", "7"])  # so that the source line does not hold it
+    try:
+        raise OSError("it broke")
+    except OSError as error:
+        structlog.get_logger().error("it.broke", exc_info=error)
+    told = capsys.readouterr().err
+    assert "OSError: it broke" in told
+    assert secret not in told
 
 
 def test_a_stream_that_is_no_terminal_gets_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,9 +42,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def fresh_logs() -> Iterator[None]:
+    before = structlog.get_config()
     structlog.reset_defaults()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def start(folder: Path, **options: bool) -> Contract:
