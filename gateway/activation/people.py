@@ -7,7 +7,7 @@ the one that is proposed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.approvals.compare import person_key
@@ -143,9 +143,10 @@ class Policies:
                 raise Refusal("base_changed").problem() from error
             if live is None or live.digest != proposal.base:
                 raise Refusal("base_changed").problem()
-            _once(tx, proposal)
+            asked = replace(proposal, after=live.number)
+            _once(tx, asked)
             keep(tx, bundle)
-            document = proposal.document(id_, person.tenant, person.roles, tx.now)
+            document = asked.document(id_, person.tenant, person.roles, tx.now)
             details = {"proposed_by": person.subject, "method": person.method, "digest": proposal.digest, "base": proposal.base}
             receive(tx, document, Event.HOLD, terms=TERMS, details=details)
 
@@ -183,7 +184,7 @@ def _once(tx: Transaction, proposal: Proposal) -> None:
             other = Proposal.of(document)
         except ValueError:
             continue
-        if (other.digest, other.base) == (proposal.digest, proposal.base):
+        if (other.digest, other.base, other.after) == (proposal.digest, proposal.base, proposal.after):
             refusal = Refusal("already_proposed", {"person": other.proposed_by}).problem()
             refusal.extensions["document"] = document.id
             raise refusal

@@ -51,7 +51,7 @@ class Release:
 
     async def __call__(self, work: Work, document: Document) -> None:
         """``document`` is that of the work, as it was read before; what counts is what the unit finds."""
-        snapshot = self._live.snapshot
+        snapshot, number = self._live.snapshot, self._live.number
         problem = await self._fit(document)
 
         def unit(tx: Transaction) -> Document | None:
@@ -60,7 +60,7 @@ class Release:
                 finish(tx, work)
                 return None
             try:
-                agreed, proposal, bundle, base = _look(tx, found, snapshot)
+                agreed, proposal, bundle, base = _look(tx, found, snapshot, number)
                 if problem is not None:
                     raise problem
                 if work.attempts > MOST_CLAIMS:
@@ -89,8 +89,11 @@ class Release:
         return None
 
 
-def _look(tx: Transaction, document: Document, snapshot: Snapshot) -> tuple[tuple[str, ...], Proposal, Bundle, Bundle]:
-    """Who agreed to what. Raises ``Objection``, or ``_Lagging`` where this process cannot tell."""
+def _look(
+    tx: Transaction, document: Document, snapshot: Snapshot, number: int
+) -> tuple[tuple[str, ...], Proposal, Bundle, Bundle]:
+    """Who agreed to what. Raises ``Objection``, or ``_Lagging`` where this process cannot tell; ``number`` is that of the
+    activation it knows."""
     what = off_record(tx, document.id)
     if what or not is_proposal(document):
         log.error("document.tampered", document=document.id, operation=document.operation, what=what)
@@ -100,9 +103,9 @@ def _look(tx: Transaction, document: Document, snapshot: Snapshot) -> tuple[tupl
         bundle, base, live = kept(tx.connection, proposal.digest), kept(tx.connection, proposal.base), activation_in(tx)
     except (NotOnRecord, ValueError) as error:
         raise Objection("not_kept") from error
-    if live is None or live.digest != proposal.base:
+    if live is None or (live.number, live.digest) != (proposal.after, proposal.base) or live.number < number:
         raise Objection("base_changed")
-    if snapshot.deployment.bundle.digest != live.digest:
+    if (number, snapshot.deployment.bundle.digest) != (live.number, live.digest):
         raise _Lagging
     if not intact(document):
         raise Objection("body_changed")

@@ -54,6 +54,8 @@ class Proposal:
 
     :param gained: who may do what that they could not, counted; ``lost`` the same the other way; ``None`` where nobody counted.
     :param tests: how many tests of its own it passed.
+    :param after: the number of the activation it was compared with. The same files may be live again later; what was agreed to
+        before must not count then.
     """
 
     digest: str
@@ -63,6 +65,7 @@ class Proposal:
     tests: int
     gained: int | None = None
     lost: int | None = None
+    after: int = 0
 
     def value(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}

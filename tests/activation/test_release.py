@@ -117,6 +117,31 @@ async def test_what_somebody_wrote_to_the_database_makes_nothing_live(
     assert not world.may("tour", "sales-orders.list")
 
 
+@pytest.mark.parametrize("thorough", [False, True])
+async def test_what_was_live_and_undone_is_not_put_live_by_its_votes_of_then(world: World, thorough: bool) -> None:
+    document = await world.propose(GIVES)
+    await world.approve(SECOND, document)
+    await world.release()
+    edit(world.csv, GIVES + "\n", "")
+    await world.live.reload()
+    assert world.live.pending is not None
+    undone = await world.policies.propose(ADMIN, world.live.pending.digest)
+    await world.approve(SECOND, undone)
+    await world.release()
+    assert (world.live.number, world.may("tour", "sales-orders.list")) == (3, False)
+    # Whoever owns the database takes away all that happened after the votes; with ``thorough``, of both.
+    await world.sql('DELETE FROM audit WHERE document = :one AND entry NOT LIKE \'%"to":"approved"%\' AND seq > 4', one=document)
+    if thorough:
+        await world.sql("DELETE FROM activations WHERE number > 1")
+        await world.sql("UPDATE audit SET document = NULL WHERE document = 'policy' AND seq > 1")
+    await world.sql("UPDATE documents SET state = 'approved', seq = 2, attempts = 0 WHERE id = :one", one=document)
+    again = "INSERT INTO work (document, kind, at, attempts, data) VALUES (:one, 'send', 0, 0, '{}')"
+    await world.sql(again, one=document)
+    await world.release()
+    assert await world.outcome(document) == ("refused", "base_changed")
+    assert not world.may("tour", "sales-orders.list")
+
+
 async def test_a_document_that_only_the_database_says_is_approved(world: World) -> None:
     document = await world.propose(GIVES)
     await world.sql("UPDATE documents SET state = 'approved' WHERE id = :document", document=document)
