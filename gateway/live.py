@@ -169,6 +169,10 @@ class Live:
             self.doubt = str(error)
         except LedgerUnavailable as error:
             log.warning("policy.unknown", exc_info=error)
+        except Exception as error:
+            # What nobody foresaw in the ledger changes nothing either, and ends no process.
+            log.error("policy.broke", exc_info=error)
+            self.doubt = "it cannot be read; see the log"
         else:
             self._active, self.doubt = found, ""
 

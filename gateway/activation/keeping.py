@@ -116,6 +116,9 @@ class Keeper:
                 if not lost:
                     log.warning("policy.unrecorded", exc_info=error)
                 lost = True
+            except Exception as error:
+                # A loop that ended would take the process with it, and the next one would start from files as they are by then.
+                log.error("policy.broke", exc_info=error)
             await _either(self._live.changed, stop, self._poll)
 
     async def look(self, *, started: bool = False) -> None:

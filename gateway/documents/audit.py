@@ -66,8 +66,11 @@ def mac_of(key: bytes, text: str) -> str:
 
 @lru_cache(maxsize=4)  # all entries of a commit have one time
 def timestamp(at: float) -> str:
-    """RFC 3339, UTC, microseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """RFC 3339, UTC, microseconds. Raises ``ValueError`` or ``OverflowError`` for what is no time of this calendar."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except OSError as error:
+        raise ValueError("there is no such year") from error
 
 
 # --- canonical JSON ----------------------------------------------------------------------------------------------------------

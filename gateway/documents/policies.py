@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -119,6 +120,11 @@ def active(connection: Connection, key: bytes, unwritten: Sequence[Sealed] = ())
     :param unwritten: entries of the transaction in hand.
     Raises ``NotOnRecord``.
     """
+    with _legible("the last activation or its audit entry cannot be read"):
+        return _active(connection, key, unwritten)
+
+
+def _active(connection: Connection, key: bytes, unwritten: Sequence[Sealed]) -> Activation | None:
     row, entry = connection.execute(_LAST).one_or_none(), _last_entry(connection, unwritten)
     if row is None and entry is None:
         return None
@@ -142,6 +148,16 @@ def anchored(connection: Connection, key: bytes, anchors: Iterable[Anchor]) -> N
         raise NotOnRecord(f"the audit chain does not hold entry {last.seq}, which was anchored at {last.at}")
 
 
+@contextmanager
+def _legible(what: str) -> Iterator[None]:
+    """Raises ``NotOnRecord`` for rows that hold what the gateway never writes: SQLite keeps any value in any column, and both
+    databases times that are none."""
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, AttributeError, MemoryError) as error:
+        raise NotOnRecord(what) from error
+
+
 def activation_in(tx: Transaction) -> Activation | None:
     """The last activation as a unit sees it. Raises ``NotOnRecord``."""
     return active(tx.connection, tx.key, tx.entries)
@@ -149,16 +165,18 @@ def activation_in(tx: Transaction) -> Activation | None:
 
 def kept(connection: Connection, digest: str) -> Bundle:
     """The files of a policy by their digest. Raises ``NotOnRecord`` when they are not there, or not what the digest says."""
+    with _legible(f"the files kept for the policy {digest[:12]} cannot be read"):
+        return _kept(connection, digest)
+
+
+def _kept(connection: Connection, digest: str) -> Bundle:
     content = connection.execute(_CONTENT, {"digest": digest}).scalar_one_or_none()
     if content is None:
         raise NotOnRecord(f"the files of the policy {digest[:12]} are not kept")
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else bytes(content)
     if not hmac.compare_digest(hashlib.sha256(data).hexdigest(), digest):
         raise NotOnRecord(f"the files kept for the policy {digest[:12]} are not those it was made of")
-    try:
-        return Bundle.unpacked(data)
-    except ValueError as error:
-        raise NotOnRecord(f"the files kept for the policy {digest[:12]} cannot be read") from error
+    return Bundle.unpacked(data)
 
 
 def activations(connection: Connection, limit: int, before: int | None = None) -> list[Activation]:
@@ -182,9 +200,10 @@ def doubtful(connection: Connection) -> Iterator[str]:
     for row in connection.execute(_history()).all():
         entry = connection.execute(_ENTRY, {"seq": row.entry}).one_or_none()
         try:
-            _agree(row, None if entry is None else entry.entry)
-            if connection.execute(_CONTENT, {"digest": row.digest}).scalar_one_or_none() is not None:
-                kept(connection, row.digest)
+            with _legible("cannot be read"):
+                _agree(row, None if entry is None else entry.entry)
+                if connection.execute(_CONTENT, {"digest": row.digest}).scalar_one_or_none() is not None:
+                    kept(connection, row.digest)
         except NotOnRecord as error:
             yield f"activation {row.number}: {error}"
 
@@ -226,6 +245,9 @@ def _agree(row: Row[Any], text: str | None) -> None:
 
 
 def _from(row: Row[Any]) -> Activation:
-    people = tuple(json.loads(row.approved_by))
+    try:
+        people = tuple(map(str, json.loads(row.approved_by)))
+    except (ValueError, TypeError):
+        people = ()  # The history as the table has it: what is proved was compared with its entry before.
     about = (row.proposal, restored(row.proposed_by), people, row.summary, row.entry)
     return Activation(row.number, row.digest, row.at, row.how, row.mode, *about)

@@ -70,8 +70,8 @@ def verify(connection: Connection, key: bytes, anchors: Iterable[Anchor]) -> Ver
     """Read the whole ledger. Raises what SQLAlchemy raises."""
     verifier, filed = Verifier(key, anchors), {}
     for row in _pages(connection, _ENTRIES, "seq", -(2**63)):
-        verifier.feed(Sealed(row.seq, row.entry, row.document, row.hash, row.mac))
-        what = misfiled(row.seq, row.entry, row)
+        verifier.feed(Sealed(row.seq, _text(row.entry), row.document, _text(row.hash), _text(row.mac)))
+        what = misfiled(row.seq, _text(row.entry), row)
         if what:
             filed[row.seq] = Tampering(row.seq, "misfiled", what, row.seq)
     tampered = {one.seq: one for one in verifier.finish(head_of(connection))}
@@ -79,6 +79,11 @@ def verify(connection: Connection, key: bytes, anchors: Iterable[Anchor]) -> Ver
         filed[seq] = Tampering(seq, "misfiled", "a row in the decision log without an entry", seq)
     found = sorted((filed | tampered).items())
     return Verdict(verifier.rows, verifier.head, tuple(one for _, one in found), tuple(strayed(connection)))
+
+
+def _text(value: Any) -> str:
+    """A column as the gateway writes it. SQLite keeps bytes and numbers too, and then it is nothing the gateway wrote."""
+    return value if isinstance(value, str) else repr(value)
 
 
 def strayed(connection: Connection) -> Iterator[Strayed]:

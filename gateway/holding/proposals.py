@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import orjson
+import structlog
 from sqlalchemy import Connection, select
 
 from gateway.approvals.facts import manifest_hash, payload_hash
@@ -127,6 +128,8 @@ class Proposal:
         )
 
 
+log = structlog.get_logger()
+
 _D = tables.documents
 _OPEN = select(_D.c.id).where(_D.c.operation == POLICY_ACTIVATE, _D.c.state.in_([State.HELD.value, State.APPROVED.value]))
 
@@ -134,7 +137,16 @@ _OPEN = select(_D.c.id).where(_D.c.operation == POLICY_ACTIVATE, _D.c.state.in_(
 def proposals(connection: Connection) -> list[Document]:
     """Those that are not decided or not live yet, oldest first."""
     ids = connection.execute(_OPEN.order_by(_D.c.received_at, _D.c.id)).scalars().all()
-    return [document for id_ in ids if (document := find(connection, id_)) is not None]
+    return [document for id_ in ids if (document := _readable(connection, id_)) is not None]
+
+
+def _readable(connection: Connection, id_: str) -> Document | None:
+    """A row somebody else wrote must not keep every other proposal from being decided."""
+    try:
+        return find(connection, id_)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.error("document.tampered", document=id_, operation=POLICY_ACTIVATE, exc_info=error)
+        return None
 
 
 def is_proposal(document: Document) -> bool:

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from gateway.activation import Keeper, Policies, open_live
-from gateway.documents.ledger import Ledger
+from gateway.documents.ledger import Ledger, open_ledger
 from gateway.documents.policies import Activation
 from gateway.errors import ConfigError, LedgerUnavailable
 from tests.activation.support import LAST, SECOND, World, stores_over
-from tests.documents.support import HandClock
+from tests.documents.support import KEY, HandClock, verdict
 from tests.support import copy_deployment, edit
 
 GIVES = "p, tour, demo, sales-orders.list, allow"
@@ -107,6 +107,58 @@ async def test_a_row_that_somebody_wrote_makes_nothing_live(world: World, statem
     assert "doubt" in str(world.live.status(places_only=False)["activation"])
     with pytest.raises(ConfigError, match="does not prove"):
         await world.another()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE activations SET at = 1e300",
+        "UPDATE activations SET at = 1e18",
+        "UPDATE activations SET at = 'soon'",
+        "UPDATE activations SET approved_by = 'nobody'",
+        "UPDATE audit SET mac = CAST('x' AS BLOB) WHERE document = 'policy'",
+        "UPDATE audit SET entry = CAST('x' AS BLOB) WHERE document = 'policy'",
+        "UPDATE audit SET entry = '[1]' WHERE document = 'policy'",
+        "UPDATE policies SET content = 90000000000000",
+        "UPDATE policies SET content = 3.5",
+    ],
+)
+async def test_rows_that_cannot_be_read_end_no_process(dual: Path, statement: str) -> None:
+    """In SQLite, which keeps any value in any column."""
+    clock = HandClock()
+    async with open_ledger(f"sqlite:///{dual.parent}/ledger.db", KEY, clock) as ledger:
+        world = World(dual, stores_over(dual, ledger, clock), clock, "sqlite")
+        await world.start()
+        live = world.live.snapshot.deployment.bundle
+        await world.sql(statement)
+        await world.live.reload()
+        await Keeper(world.live).look()
+        assert world.live.doubt != ""
+        assert world.live.snapshot.deployment.bundle == live
+        assert len(await world.policies.history()) == 1
+        assert not (await verdict(ledger)).intact
+        with pytest.raises(ConfigError, match="does not prove"):
+            await world.another()
+
+
+async def test_what_nobody_foresaw_ends_no_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, stop = asyncio.Event(), asyncio.Event()
+
+    async def broken(*_: object) -> object:
+        asked.set()
+        raise RecursionError
+
+    with monkeypatch.context() as patched:
+        for name in ("read", "proved"):
+            patched.setattr(world.live.stores.ledger, name, broken)
+        running = asyncio.create_task(Keeper(world.live, poll=0.01).run(stop))
+        await asked.wait()
+        await world.live.reload()
+        assert world.live.doubt != ""
+    stop.set()
+    await running
+    await world.live.reload()
+    assert world.live.doubt == ""
 
 
 async def test_an_activation_elsewhere_is_taken_and_one_that_cannot_be_is_left_alone(world: World) -> None:

@@ -136,3 +136,12 @@ async def test_files_that_are_live_at_once_are_proposed_by_nobody(world: World) 
     edit(world.path, "policy: {activation: dual}", "policy: {activation: files}")
     world.live = Live(world.path, world.stores)
     assert await code(world, ADMIN, "0" * 64) == "one_person"
+
+
+async def test_a_document_that_cannot_be_read_keeps_back_no_other(world: World) -> None:
+    broken = await world.propose("p, tour, demo, reports.finance, allow")
+    await world.sql("UPDATE documents SET roles = 'x' WHERE id = :document", document=broken)
+    document = await world.propose("p, tour, demo, sales-orders.list, allow")
+    await world.approve(SECOND, document)
+    await world.release()
+    assert world.may("tour", "sales-orders.list")
