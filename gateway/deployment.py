@@ -5,6 +5,7 @@ into a snapshot. Every finding of every file is collected; nothing here stops at
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from gateway.approvals.file import Approvals, read_approvals
 from gateway.bundle import NAMES, SHORT, Bundle
 from gateway.config.credentials import Credential
+from gateway.config.files import read_file
 from gateway.config.folder import Folder, Given
 from gateway.config.gateway import Gateway
 from gateway.config.routes import OperationBase, ResourceBase, SoapOrder, route_file
@@ -149,7 +151,8 @@ class Deployment:
         contracts = [self.folder / u.wsdl for u in gateway.upstreams.values() if u.wsdl and "://" not in u.wsdl]
         keys = [self.folder / name for upstream in gateway.upstreams.values() for name in upstream.key_files()]
         folders = [self.folder, *(self.folder / name for name in (gateway.routes, gateway.policies, gateway.transformers))]
-        return tuple(dict.fromkeys(path.resolve() for path in (*folders, *(file.parent for file in (*contracts, *keys)))))
+        paths = (*folders, *(file.parent for file in (*contracts, *keys)))
+        return tuple(dict.fromkeys(Path(os.path.realpath(path)) for path in paths))  # resolve() raises where links go in circles
 
     def digest(self) -> str:
         """A short name of what the files on disk say now, to notice that they changed."""
@@ -158,7 +161,7 @@ class Deployment:
     def name(self) -> str:
         """A short name of what this deployment says, to tell snapshots apart in logs: its policy, be it on disk or not, and the
         other files on disk."""
-        folder = (self.folder / self.gateway.policies).resolve()
+        folder = Path(os.path.realpath(self.folder / self.gateway.policies))
         digest = self._digest(lambda path: path.parent != folder or path.name not in NAMES)
         digest.update(self.bundle.digest.encode())
         return digest.hexdigest()[:SHORT]
@@ -168,8 +171,17 @@ class Deployment:
         for folder in filter(Path.is_dir, self.watched()):
             for path in sorted(folder.iterdir()):
                 if path.is_file() and path.suffix in (".yaml", ".csv", ".conf", ".py", ".wsdl", ".xsd") and counts(path):
-                    digest.update(path.name.encode() + b"\0" + path.read_bytes())
+                    digest.update(path.name.encode() + b"\0" + _contents(path))
         return digest
+
+
+def _contents(path: Path) -> bytes:
+    """A file's bytes. One that cannot be read must not hide that others changed: it counts by its size and time."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        about = path.stat()
+        return f"{error.errno} {about.st_size} {about.st_mtime_ns}".encode()
 
 
 def read_deployment(path: Path, policies: Callable[[Folder], Folder] | None = None, *, sealed: bool = False) -> Deployment:

@@ -202,6 +202,8 @@ class Live:
             bundle = bundle_of(own)
         except ConfigError as error:
             return Pending(base, None, tuple(error.findings), None)
+        except OSError as error:
+            return Pending(base, None, (Finding(own.shown, 0, f"cannot be read ({error.strerror})", "make it readable"),), None)
         if bundle == base:
             return None
         try:

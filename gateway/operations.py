@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
+from gateway.config.files import read_file
 from gateway.config.gateway import Upstream
 from gateway.config.routes import METHODS, OperationBase
 from gateway.config.source import Place
@@ -119,7 +120,7 @@ class Operations:
             raise ConfigError([source.finding(place, f"{wsdl}: {error}", remedy)]) from error
         if "://" not in wsdl:
             upstream = self._deployment.gateway.upstreams[name]
-            self._findings.warnings.extend(unmet(path.read_bytes(), upstream, ("upstreams", name), source))
+            self._findings.warnings.extend(unmet(read_file(path), upstream, ("upstreams", name), source))
         return contract
 
     def _check_headers(self, name: str, upstream: Upstream) -> None:

@@ -5,10 +5,12 @@ Whoever reads the files does not see the difference, but for the names that find
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config.files import read_file
 from gateway.config.source import Source, read_source, remembered
 from gateway.errors import ConfigError, Finding
 
@@ -38,13 +40,13 @@ class Folder:
         return self.given[name].shown if name in self.given else f"{self.shown}/{name}"
 
     def has(self, name: str) -> bool:
-        return self.given[name].data is not None if name in self.given else (self.path / name).exists()
+        return self.given[name].data is not None if name in self.given else os.path.lexists(self.path / name)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises ``ConfigError``."""
         reason: str | None = "No such file or directory"
         try:
-            data = self.given[name].data if name in self.given else (self.path / name).read_bytes()
+            data = self.given[name].data if name in self.given else read_file(self.path / name)
         except OSError as error:
             data, reason = None, error.strerror
         if data is None:

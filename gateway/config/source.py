@@ -22,6 +22,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from gateway.config.files import read_file
 from gateway.errors import ConfigError, Finding
 
 Place = tuple[str | int, ...]
@@ -72,8 +73,7 @@ def read_source(path: Path, *, name: str | None = None) -> Source:
     """
     shown = name or str(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_file(path)
     except OSError as error:
         raise ConfigError(
             [Finding(shown, 0, f"cannot be read ({error.strerror})", "put the file there and make it readable")]
@@ -229,8 +229,7 @@ class _Reader:
 
     def _file(self, name: str) -> str | None:
         try:
-            with (self.folder / name).open("rb") as file:
-                return file.read(MAX_BYTES).decode("utf-8").strip()
+            return read_file(self.folder / name, MAX_BYTES).decode("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from gateway.config.files import read_file
 from gateway.config.identity import is_url
 from gateway.identity.jwks import FetchError
 
@@ -72,8 +73,7 @@ class KeyFetcher:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    data = read_file(path)
     if len(data) > MAX_BYTES:
         raise FetchError(f"is larger than {MAX_BYTES} bytes")
     return data

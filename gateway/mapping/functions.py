@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+from gateway.config.files import read_file
 from gateway.errors import ConfigError, Finding
 
 Function = Callable[[object], object]
@@ -44,7 +45,7 @@ def load_functions(paths: Iterable[Path], *, names: Mapping[Path, str] | None = 
 
 def _load(path: Path, shown: str) -> ModuleType:
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise ConfigError([Finding(shown, 0, f"cannot be read ({error.strerror})", "make it readable")]) from error
     module = ModuleType(f"_transformers_{path.stem}_{hashlib.sha256(data).hexdigest()[:16]}")

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from gateway.config.credentials import Certificate
+from gateway.config.files import read_file
 from gateway.config.source import Place, Source
 from gateway.errors import ConfigError, Finding
 
@@ -63,7 +64,7 @@ def expiring(found: Iterable[x509.Certificate], now: float, place: Place, source
 
 def _read(name: str, place: Place, source: Source, folder: Path) -> bytes:
     try:
-        return (folder / name).read_bytes()
+        return read_file(folder / name)
     except OSError as error:
         what = f"'{place[-1]}' names {name}, which cannot be read ({error.strerror})"
         raise ConfigError([source.finding(place, what, "put the file there and make it readable")]) from error

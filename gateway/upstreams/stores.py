@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from pydantic.main import IncEx
 
+from gateway.config.files import read_file
 from gateway.config.gateway import Upstream
 from gateway.config.source import Place, Source
 from gateway.errors import ConfigError
@@ -114,7 +115,7 @@ def _files(upstream: Upstream, folder: Path) -> str:
     digest = hashlib.sha256()
     for name in (upstream.ca_file, *((own.certificate_file, own.key_file) if own else ())):
         if name is not None and (folder / name).is_file():
-            digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+            digest.update(hashlib.sha256(read_file(folder / name)).digest())
     return digest.hexdigest()
 
 
@@ -193,4 +194,4 @@ def _read(source: str, fetch: Callable[[str], bytes] | None, cache: ContractCach
 
 
 def _read_file(location: str) -> bytes:
-    return Path(location).read_bytes()
+    return read_file(Path(location))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,37 @@ async def test_first_files_that_are_not_good_start_nothing(dual: Path, ledger: L
         await open_live(dual, stores_over(dual, ledger, clock))
     count = text("SELECT count(*) FROM activations")
     assert await ledger.read(lambda connection: connection.execute(count).scalar()) == 0
+
+
+@pytest.mark.parametrize("place", ["policies/policy.csv", "policies/duties.yaml", "routes/more.yaml", "transformers/more.py"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "circle", "huge"])
+async def test_no_file_keeps_back_what_is_agreed_to(dual: Path, place: str, kind: str) -> None:
+    clock = HandClock()
+    async with open_ledger(f"sqlite:///{dual.parent}/ledger.db", KEY, clock) as ledger:
+        world = World(dual, stores_over(dual, ledger, clock), clock, "sqlite")
+        await world.start()
+        document = await world.propose(GIVES)
+        await world.approve(SECOND, document)
+        path = dual.parent / place
+        path.unlink(missing_ok=True)
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "huge":
+            path.touch()
+            os.truncate(path, 1 << 40)
+        else:
+            path.symlink_to("/dev/zero" if kind == "endless" else path.name)
+        async with asyncio.timeout(20):
+            await world.release()
+        assert (world.live.number, world.may("tour", "sales-orders.list")) == (2, True)
+        assert world.live.failure is not None or world.live.pending is not None
+
+
+async def test_links_in_circles_in_place_of_folders(world: World) -> None:
+    for name in ("routes", "policies", "transformers"):
+        folder = world.path.parent / name
+        folder.rename(folder.with_suffix(".away"))
+        folder.symlink_to(name)
+    assert not await world.live.reload()
+    assert world.live.stale() in (True, False)
+    assert not world.live.lagging

@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
+from gateway.config.files import read_file
 from gateway.errors import ConfigError, Finding
 
 Fetch = Callable[[str], bytes]
@@ -101,7 +102,7 @@ class Documents:
     def _read(self, location: str, referrer: Node | None) -> bytes:
         if not is_url(location):
             try:
-                return Path(location).read_bytes()
+                return read_file(Path(location))
             except OSError as error:
                 what = f"{location} cannot be read ({error.strerror})"
                 raise self._problem(referrer, what, "check the path") from error
