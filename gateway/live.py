@@ -161,8 +161,10 @@ class Live:
             return
         try:
             found = await self.stores.ledger.proved(last_active)
-            if found is None or found.activation.number < self.number:
+            if found is None or _place(found) < _place(self._active):
                 raise NotOnRecord("the activation that is live here is gone")
+            if found.activation.mode != "dual":
+                raise NotOnRecord(f"activation {found.activation.number} is of a process that asks nobody (activation: files)")
         except NotOnRecord as error:
             if self.doubt != str(error):
                 log.error("policy.doubted", kept=self.snapshot.deployment.bundle.digest, why=str(error))
@@ -279,6 +281,11 @@ class Live:
 
 LIVE = "live policy"
 """How findings call the files of the policy that is live, which lie in no folder."""
+
+
+def _place(active: Active) -> tuple[int, int]:
+    """Where an activation stands: numbers are the database's, those of entries the chain's."""
+    return active.activation.entry, active.activation.number
 
 
 def _told(findings: tuple[Finding, ...], places_only: bool) -> list[str]:

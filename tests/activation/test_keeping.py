@@ -12,8 +12,8 @@ from sqlalchemy import text
 from gateway.activation import Keeper, Policies, open_live
 from gateway.documents.ledger import Ledger, open_ledger
 from gateway.documents.policies import Activation
-from gateway.errors import ConfigError, LedgerUnavailable
-from tests.activation.support import LAST, SECOND, World, stores_over
+from gateway.errors import ConfigError, LedgerUnavailable, Problem
+from tests.activation.support import ADMIN, LAST, SECOND, World, stores_over
 from tests.documents.support import KEY, HandClock, verdict
 from tests.support import copy_deployment, edit
 
@@ -245,6 +245,23 @@ async def test_going_back_to_one_person_and_to_two_again_is_on_record(world: Wor
     assert (two.dual, world.may("tour", "sales-orders.list", two)) == (True, True)
     history = await Policies(two).history()
     assert told(history) == [("start", "dual", ""), ("start", "files", "policy.csv +1"), ("start", "dual", "")]
+
+
+async def test_a_process_that_asks_nobody_takes_no_other_with_it(world: World) -> None:
+    await world.add(GIVES)
+    edit(world.path, "activation: dual", "activation: files")
+    one = await world.another()  # say, one that died and was started again
+    await Keeper(one).look(started=True)
+    assert world.may("tour", "sales-orders.list", one)
+    await Keeper(world.live).look()
+    assert (world.live.number, world.may("tour", "sales-orders.list")) == (1, False)
+    assert "asks nobody" in world.live.doubt
+    with pytest.raises(Problem, match="propose"):
+        await world.policies.propose(ADMIN, world.live.pending.digest if world.live.pending else "")
+    edit(world.path, "activation: files", "activation: dual")
+    again = await world.another()
+    await Keeper(world.live).look()
+    assert (again.number, world.live.number, world.live.doubt) == (3, 3, "")
 
 
 @pytest.mark.parametrize("name", ["tests.yaml", "satellites.yaml", "approvals.yaml"])
