@@ -10,11 +10,12 @@ import asyncio
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from gateway.bundle import SHORT, Bundle
 from gateway.config.gateway import Gateway
 from gateway.config.source import Source, read_source, validate
-from gateway.documents.audit import read_anchors
+from gateway.documents.audit import Anchor, read_anchors
 from gateway.documents.ledger import Ledger, Transaction
 from gateway.documents.policies import (
     Activation,
@@ -28,6 +29,7 @@ from gateway.documents.policies import (
     was_live,
 )
 from gateway.documents.records import GATEWAY
+from gateway.documents.verify import verify
 from gateway.errors import ConfigError, Finding, LedgerUnavailable
 from gateway.live import Active, Live, last_active
 from gateway.snapshot import Stores
@@ -62,9 +64,10 @@ def _unproved(source: Source, error: NotOnRecord) -> Finding:
 async def _agreed(path: Path, gateway: Gateway, stores: Stores) -> Active:
     """The last activation. In a ledger that has none the files on disk are the first: the one policy nobody agreed to. Raises
     ``NotOnRecord``, and ``ConfigError`` where the first files are not good."""
-    await _not_cut(path.parent / gateway.ledger.anchors, stores.ledger)
+    anchors = await _not_cut(path.parent / gateway.ledger.anchors, stores.ledger)
     first = None
     if await stores.ledger.proved(last_active) is None:
+        await stores.ledger.proved(lambda connection, key: _untouched(connection, key, anchors))
         first = Live(path, stores).snapshot.deployment.bundle
 
     def unit(tx: Transaction) -> tuple[Active, bool]:
@@ -85,11 +88,20 @@ async def _agreed(path: Path, gateway: Gateway, stores: Stores) -> Active:
     return active
 
 
-async def _not_cut(file: Path, ledger: Ledger) -> None:
-    """Raises ``NotOnRecord`` for a ledger that does not hold what was anchored outside of it."""
+def _untouched(connection: Connection, key: bytes, anchors: tuple[Anchor, ...]) -> None:
+    """Raises ``NotOnRecord`` for a chain from which something was taken. Without an activation the files on disk go live: that
+    there never was one must be sure, and is worth reading the chain once."""
+    tampered = verify(connection, key, anchors).tampered
+    if tampered:
+        raise NotOnRecord(f"it has no activation, and its audit chain was tampered with at entry {tampered[0].seq}")
+
+
+async def _not_cut(file: Path, ledger: Ledger) -> tuple[Anchor, ...]:
+    """What was anchored outside of a ledger. Raises ``NotOnRecord`` for a ledger that does not hold it."""
     text = await asyncio.to_thread(lambda: file.read_text("utf-8", "replace") if file.is_file() else "")
     anchors = tuple(read_anchors(text))
     await ledger.proved(lambda connection, key: anchored(connection, key, anchors))
+    return anchors
 
 
 class Keeper:

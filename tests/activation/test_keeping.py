@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.activation import Keeper, Policies, open_live
+from gateway.documents.anchors import Anchors
 from gateway.documents.ledger import Ledger, open_ledger
 from gateway.documents.policies import Activation
 from gateway.errors import ConfigError, LedgerUnavailable, Problem
@@ -288,6 +289,18 @@ async def test_a_ledger_that_ends_before_its_anchors_is_not_started_from(world: 
     await world.sql("DELETE FROM audit")
     await world.sql("UPDATE chain SET seq = 0, hash = :genesis", genesis="0" * 64)
     with pytest.raises(ConfigError, match="anchored"):
+        await world.another()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit SET document = NULL WHERE document = 'policy'", "DELETE FROM audit WHERE document = 'policy'"]
+)
+async def test_files_are_the_first_policy_only_where_there_never_was_one(world: World, statement: str) -> None:
+    await world.propose(GIVES)
+    await Anchors(world.path.parent / "var" / "anchors.jsonl", world.clock).write(world.stores.ledger, now=True)
+    await world.sql(statement)
+    await world.sql("DELETE FROM activations")
+    with pytest.raises(ConfigError, match="tampered with at entry 1"):
         await world.another()
 
 
