@@ -244,6 +244,9 @@ class Live:
         for name in RESTART:
             if _setting(before, name) != _setting(after, name):
                 log.warning("setting.needs_restart", setting=name)
+        for warning in snapshot.warnings:
+            if warning not in old.warnings:
+                log.warning("configuration.doubted", finding=str(warning))
         log.info("snapshot.swapped", digest=snapshot.digest, policy=snapshot.runtime.policy.sha256, routes=len(snapshot.routes))
         unused = {id(client): client for client in old.clients}
         for client in snapshot.clients:

@@ -58,7 +58,8 @@ class Source:
         return self.lines.get(place, 0)
 
     def finding(self, place: Place, what: str, remedy: str) -> Finding:
-        return Finding(self.path, self.line(place), what, remedy)
+        """A finding about a place, in which values that came from elsewhere are not shown."""
+        return Finding(self.path, self.line(place), _unsaid(self, place, what), _unsaid(self, place, remedy))
 
 
 _LAST: dict[tuple[str, Path], tuple[bytes, Source]] = {}
@@ -297,13 +298,18 @@ def _sentence(schema: dict[str, Any], place: Place, error: dict[str, Any], hidde
 
 def _scrub(source: Source, place: Place, text: str) -> str:
     """The text without what references stand for, and not endless."""
+    text = _unsaid(source, place, text)
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _unsaid(source: Source, place: Place, text: str) -> str:
     for at, original in source.references.items():
         if at[: len(place)] == place:
             value = _value(source, at, "")
             shown = REFERENCE.sub(r"${\1:\2}", original)
             if value:
                 text = text.replace(str(value), shown).replace(repr(value)[1:-1], shown)
-    return text if len(text) <= 300 else text[:299] + "…"
+    return text
 
 
 def _value(source: Source, place: Place, otherwise: object) -> object:

@@ -344,3 +344,15 @@ async def test_links_in_circles_in_place_of_folders(world: World) -> None:
     assert not await world.live.reload()
     assert world.live.stale() in (True, False)
     assert not world.live.lagging
+
+
+async def test_no_finding_tells_a_secret_of_the_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIT_KEY", "never-to-be-told")
+    for name in ("stock", "payments"):
+        path = world.path.parent / "routes" / f"{name}.yaml"
+        path.write_text(path.read_text("utf-8").replace("call: ", "call: ${env:AUDIT_KEY}", 1), "utf-8")
+    assert not await world.live.reload()
+    assert world.live.failure is not None
+    told = " ".join(map(str, world.live.failure.findings))
+    assert "never-to-be-told" not in told
+    assert "${env:AUDIT_KEY}" in told
