@@ -179,8 +179,9 @@ def build(deployment: Deployment, stores: Stores) -> Snapshot:
         findings.errors.extend(check_policy(policy, deployment.tests, entries, rows=not findings.errors))
         callers = [Principal(satellite.client, satellite.tenant) for satellite in deployment.satellites]
         findings.errors.extend(check_approvals(deployment.approvals, callers, policy, entries))
-        findings.warnings.extend(ways_around(deployment.approvals, entries))
         dual = deployment.gateway.policy.activation == "dual"
+        # Routes are changed by one person: where a policy needs two, no route may pass by what they agreed to.
+        (findings.errors if dual else findings.warnings).extend(ways_around(deployment.approvals, entries))
         findings.errors.extend(check_built_in(policy, entries, dual=dual))
     findings.raise_if_any()
     if policy is None or identity is None:

@@ -356,3 +356,12 @@ async def test_no_finding_tells_a_secret_of_the_process(world: World, monkeypatc
     told = " ".join(map(str, world.live.failure.findings))
     assert "never-to-be-told" not in told
     assert "${env:AUDIT_KEY}" in told
+
+
+async def test_a_route_around_an_approval_rule_is_refused(world: World) -> None:
+    routes = world.path.parent / "routes" / "payments.yaml"
+    around = "  again: {post: /more-payments, call: CreatePayment, public: true, delivery: direct, mapping: payment}\n"
+    edit(routes, "  create:\n", around + "  create:\n")
+    assert not await world.live.reload()
+    assert world.live.failure is not None
+    assert "without its approval rule" in " ".join(map(str, world.live.failure.findings))
