@@ -22,7 +22,7 @@ test: $(DEV) check
 	sh tools/services.sh redis-server postgresql curl strace chromium npm xmlsec1
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report= $(PURE) $(ARGS)
 	$(BIN)/coverage report --fail-under=95
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(PURE:%=--ignore=%) $(ARGS)  # these wait for processes as much as they work
 
 chaos: $(DEV)
 	sh tools/services.sh postgresql
