@@ -7,11 +7,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+import structlog
+from sqlalchemy import Connection, Row, bindparam, select
 
 from gateway.documents import tables
 from gateway.documents.transaction import Json, Todo, Transaction, storable
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,16 @@ def claim(tx: Transaction, kinds: Sequence[str], *, lease: float, limit: int) ->
     rows = tx.connection.execute(_DUE, {"now": tx.now, "kinds": list(kinds), "limit": limit}).all()
     if rows:
         tx.write(_CLAIM, {"ids": [row.id for row in rows], "until": tx.now + lease})
-    return [Work(row.id, row.document, row.kind, row.at, row.attempts + 1, json.loads(row.data)) for row in rows]
+    return [work for row in rows if (work := _read(row)) is not None]
+
+
+def _read(row: Row[Any]) -> Work | None:
+    """A row as it was written. One that somebody spoilt is left until its claim runs out, and keeps nobody else waiting."""
+    try:
+        return Work(row.id, row.document, row.kind, row.at, row.attempts + 1, dict(json.loads(row.data)))
+    except (ValueError, TypeError) as error:
+        log.error("work.unreadable", work=row.id, kind=row.kind, document=row.document, cause=str(error))
+        return None
 
 
 def finish(tx: Transaction, work: Work) -> bool:

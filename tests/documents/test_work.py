@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from sqlalchemy import text
+
 from gateway.documents.ledger import Ledger, Transaction, open_ledger
 from gateway.documents.records import apply, find, receive
 from gateway.documents.states import Event
@@ -74,3 +77,13 @@ async def test_work_left_in_this_commit_can_be_claimed_in_it(ledger: Ledger) -> 
         return claim(tx, ["send"], lease=30, limit=1)
 
     assert [item.kind for item in await ledger.write(unit)] == ["send"]
+
+
+@pytest.mark.parametrize("spoilt", ["no json", "[1, 2]", ""])
+async def test_a_row_nobody_can_read_keeps_no_other_waiting(ledger: Ledger, clock: HandClock, spoilt: str) -> None:
+    await ledger.write(lambda tx: put(tx, [Todo("ask", NOON - 1, None, {"n": 1}), Todo("ask", NOON, None, {"n": 2})]))
+    statement = text("UPDATE work SET data = :data WHERE at < :noon")
+    await ledger.write(lambda tx: tx.connection.execute(statement, {"data": spoilt, "noon": NOON}).close())
+    assert [item.data["n"] for item in await claimed(ledger, "ask")] == [2]
+    assert await claimed(ledger, "ask") == []
+    assert await ledger.read(lambda c: next_due(c, ["ask"])) == clock.now() + 30
