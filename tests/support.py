@@ -258,3 +258,14 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert old in text, f"{path.name} has no {old!r}"
     path.write_text(text.replace(old, new), "utf-8")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    # Nothing of the environment: a hook that runs the tests has variables that name its own repository.
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+    subprocess.run(["git", "-C", str(folder), *arguments], env=environment, check=True, capture_output=True)

@@ -102,8 +102,7 @@ def can(
 
     Exit 0: yes, in every version asked about. 1: no. 2: it cannot be asked."""
     with _asked(config, policy, json) as asked:
-        principal = caller(asked, who, tenant, role or ())
-        found = _answers(asked, principal, calls(asked, operation), at, address)
+        principal, found = _put(asked, who, operation, tenant, role, at, address)
     if json:
         _print(_document(asked, principal, found, [answer(each) for each in found]))
     else:
@@ -128,8 +127,7 @@ def explain(
 
     Exit 0: yes, in every version asked about. 1: no. 2: it cannot be asked."""
     with _asked(config, policy, json) as asked:
-        principal = caller(asked, who, tenant, role or ())
-        found = _answers(asked, principal, calls(asked, operation), at, address)
+        principal, found = _put(asked, who, operation, tenant, role, at, address)
     if json:
         _print(_document(asked, principal, found, [document(asked.policy.file, each) for each in found]))
     else:
@@ -218,6 +216,14 @@ def _asked(config: Path, policy: str | None, json: bool) -> Iterator[World]:
             what = f"{asked.policy.file.path} would not go live as it is: {len(doubts)} findings, see 'policy check'."
             err.print(what, style="yellow", markup=False, highlight=False, soft_wrap=True)
         yield asked
+
+
+def _put(
+    asked: World, who: str, operation: str, tenant: str | None, role: list[str] | None, at: str | None, address: str | None
+) -> tuple[Principal, list[Explanation]]:
+    """One question, for each version asked about: who asks, and the answers."""
+    principal = caller(asked, who, tenant, role or ())
+    return principal, _answers(asked, principal, calls(asked, operation), at, address)
 
 
 def _answers(

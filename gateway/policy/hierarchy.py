@@ -1,4 +1,4 @@
-"""Chains of membership: none may close on itself, none may be longer than stock Casbin follows.
+"""Chains of membership, and where they lead: none may close on itself, none may be longer than stock Casbin follows.
 
 Casbin ignores a cycle and silently stops after ``MAX_LINKS`` links, so a file with either would mean less than it says.
 """
@@ -82,3 +82,16 @@ def _starts(own: Edges, back: Mapping[str, list[str]]) -> dict[str, None]:
                 starts[member] = None
                 waiting.append(member)
     return starts
+
+
+def closure(starts: Iterable[str], *links: Mapping[str, Iterable[str]]) -> list[str]:
+    """``starts`` and everything they lead to by any of the links, nearest first, each once."""
+    found = dict.fromkeys(starts)
+    waiting = list(found)
+    for name in waiting:
+        for mapping in links:
+            for following in mapping.get(name, ()):
+                if following not in found:
+                    found[following] = None
+                    waiting.append(following)
+    return waiting

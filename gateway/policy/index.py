@@ -16,6 +16,7 @@ from gateway.exchange import Principal
 from gateway.policy.bulk import uncollected
 from gateway.policy.explain import Explanation, Ways, explain
 from gateway.policy.file import Grant, PolicyFile, Restriction
+from gateway.policy.hierarchy import closure
 from gateway.policy.lint import unknown_operations
 from gateway.ports import Decision
 from gateway.scope import Context
@@ -245,7 +246,7 @@ def _reach(
     reach: dict[str, tuple[RowTable, ...]] = {}
     interned: dict[tuple[str, ...], tuple[RowTable, ...]] = {}
     for member in members:
-        roles = tuple(role for role in _closure(member, shared, own) if role in tables)
+        roles = tuple(role for role in closure((member,), shared, own) if role in tables)
         if roles:
             reach[member] = interned.setdefault(roles, tuple(tables[role] for role in roles))
         budget[0] -= 1 + len(roles)
@@ -253,19 +254,6 @@ def _reach(
             what = f"the rows unfold into more than {MAX_ENTRIES} roles held"
             raise ConfigError([Finding(file.path, 0, what, "give roles to roles, not to each member in each tenant")])
     return reach
-
-
-def _closure(start: str, *links: Mapping[str, list[str]]) -> list[str]:
-    """``start`` and everything it leads to, nearest first."""
-    found = {start: None}
-    waiting = [start]
-    for name in waiting:
-        for mapping in links:
-            for following in mapping.get(name, ()):
-                if following not in found:
-                    found[following] = None
-                    waiting.append(following)
-    return waiting
 
 
 def _turned(links: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
@@ -279,7 +267,7 @@ def _turned(links: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
 def _affected(own: Mapping[str, list[str]], back: Mapping[str, list[str]]) -> set[str]:
     """Every name whose roles in this tenant differ from those it has everywhere: the members of its own links, and whatever
     leads to them."""
-    return {name for start in own for name in _closure(start, back)}
+    return {name for start in own for name in closure((start,), back)}
 
 
 def _operation_names(file: PolicyFile) -> dict[str, Names]:
@@ -293,9 +281,9 @@ def _operation_names(file: PolicyFile) -> dict[str, Names]:
         versions[name.partition("@")[0]].append(name.partition("@")[2])
     result = {}
     for name in spoken | versions.keys():
-        plain = _closure(name, groups)
+        plain = closure((name,), groups)
         by_version = {
-            version: _used(used, plain + _closure(f"{name}@{version}", groups)) for version in versions.get(name, ()) if version
+            version: _used(used, plain + closure((f"{name}@{version}",), groups)) for version in versions.get(name, ()) if version
         }
         result[name] = Names(_used(used, plain), by_version)
     return result

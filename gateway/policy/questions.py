@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from gateway.exchange import Principal
 from gateway.policy.explain import Explanation
 from gateway.policy.file import Grant, Membership, PolicyFile, Restriction
+from gateway.policy.hierarchy import closure
 from gateway.policy.index import PolicyIndex
 from gateway.ports import Decision
 from gateway.scope import Context, Scope
@@ -127,16 +128,8 @@ class _Reverse:
         return self._closure([*self._roles.get(tenant, {}), *joined], tenant)
 
     def _closure(self, starts: Iterable[str], tenant: str) -> dict[str, None]:
-        found = dict.fromkeys(starts)
-        waiting = list(found)
         sources = [self._members[ANY]] if tenant == ANY else [self._members[ANY], self._members.get(tenant, {})]
-        for name in waiting:
-            for members in sources:
-                for member in members.get(name, ()):
-                    if member not in found:
-                        found[member] = None
-                        waiting.append(member)
-        return found
+        return dict.fromkeys(closure(starts, *sources))
 
 
 def what_can(policy: PolicyIndex, principal: Principal, calls: Iterable[Call]) -> Iterator[tuple[Call, Decision]]:

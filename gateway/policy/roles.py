@@ -12,6 +12,7 @@ from functools import cached_property
 
 from gateway.exchange import Principal
 from gateway.policy.file import PolicyFile
+from gateway.policy.hierarchy import closure
 from gateway.policy.index import PolicyIndex
 
 
@@ -25,7 +26,7 @@ class Roles:
 
     def of(self, subject: str, carried: Iterable[str] = ()) -> frozenset[str]:
         """Every role somebody holds, their own name among them; ``carried`` are roles that a credential gives beside the file."""
-        return _reached(self._up, (subject, *carried))
+        return frozenset(closure((subject, *carried), self._up))
 
     def members(self, role: str) -> frozenset[str]:
         """The people who hold a role: names the file knows. A name that others are members of is a role and no person."""
@@ -33,7 +34,7 @@ class Roles:
 
     def names(self, role: str) -> frozenset[str]:
         """Every name that holds a role, the role's own and those of roles that hold it among them."""
-        return _reached(self._down, (role,))
+        return frozenset(closure((role,), self._down))
 
     @cached_property
     def _up(self) -> Mapping[str, list[str]]:
@@ -71,7 +72,7 @@ def opening(policy: PolicyFile | PolicyIndex, operation: str, version: str, tena
     other tenants count only when no ``tenant`` is named."""
     file = policy.file if isinstance(policy, PolicyIndex) else policy
     groups = _links((row.operation, row.group) for row in file.groupings)
-    names = _reached(groups, (operation, f"{operation}@{version}"))
+    names = frozenset(closure((operation, f"{operation}@{version}"), groups))
     rows = [row for row in file.grants if row.operation in names and (tenant is None or row.tenant in (tenant, "*"))]
     denied = {(row.role, "*" if tenant else row.tenant) for row in rows if row.effect == "deny"}
     found = [row for row in rows if row.effect == "allow" and not {(row.role, row.tenant), (row.role, "*")} & denied]
@@ -83,14 +84,3 @@ def _links(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
     for start, end in pairs:
         links[start].append(end)
     return dict(links)
-
-
-def _reached(links: Mapping[str, list[str]], starts: Iterable[str]) -> frozenset[str]:
-    found = dict.fromkeys(starts)
-    waiting = list(found)
-    for name in waiting:
-        for following in links.get(name, ()):
-            if following not in found:
-                found[following] = None
-                waiting.append(following)
-    return frozenset(found)

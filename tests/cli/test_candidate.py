@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,9 @@ from typer.testing import CliRunner
 from gateway.cli import app, candidate
 from gateway.cli.candidate import CannotAsk
 from gateway.errors import ConfigError
-from tests.support import copy_deployment
+from tests.support import copy_deployment, git
 
 MORE = "p, oa, demo, sales-orders.list, allow\n"
-
-
-def git(folder: Path, *arguments: str) -> None:
-    # Nothing of the environment: a hook that runs the tests has variables that name its own repository.
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    }
-    subprocess.run(["git", "-C", str(folder), *arguments], env=environment, check=True, capture_output=True)
 
 
 @pytest.fixture

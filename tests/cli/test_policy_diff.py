@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,23 +13,13 @@ from gateway.deployment import read_deployment
 from gateway.runtime import check_stores
 from gateway.scoping import asked
 from gateway.snapshot import build
-from tests.support import copy_deployment
+from tests.support import copy_deployment, git
 
 runner = CliRunner()
 ROLE = "g, tour, sales, demo\n"
 GROUP = "g2, payments.create, payments.read\n"
 DENY = "p, finance-approver, *, payments.get, deny\n"
 END = "# end\n"
-
-
-def git(folder: Path, *arguments: str) -> None:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    }
-    subprocess.run(["git", "-C", str(folder), *arguments], env=environment, check=True, capture_output=True)
 
 
 def diff(config: Path, *arguments: str) -> Result:

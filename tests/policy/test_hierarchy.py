@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.hierarchy import MAX_LINKS, chain_findings
+from gateway.policy.hierarchy import MAX_LINKS, chain_findings, closure
 
 
 def test_links_of_two_tenants_make_no_circle() -> None:
@@ -46,3 +46,10 @@ def test_agrees_with_a_plain_search(triples: list[tuple[str, str, str]]) -> None
 
     found = [what for _, what, _ in chain_findings(links) if "circle" in what]
     assert bool(found) == any(circular(tenant) for tenant in ("*", "one", "two"))
+
+
+def test_names_lead_on_by_any_link_nearest_first_and_once() -> None:
+    one, two = {"a": ["b"], "b": ["c"]}, {"a": ["c", "d"], "d": ["a", "e"]}
+    assert closure(("a",), one, two) == ["a", "b", "c", "d", "e"]
+    assert closure(("c", "b", "c"), one) == ["c", "b"]
+    assert closure((), one, two) == []
